@@ -1,0 +1,49 @@
+#include "buf.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "util.h"
+
+void buf_init(struct buf *b, size_t max)
+{
+	*b = (struct buf){ .max = max };
+}
+
+void buf_done(struct buf *b)
+{
+	if (b->data != NULL)
+		secret_zero(b->data, b->cap);
+	free(b->data);
+	*b = (struct buf){ .max = b->max };
+}
+
+void buf_clear(struct buf *b)
+{
+	b->len = 0;
+	if (b->data != NULL)
+		b->data[0] = '\0';
+}
+
+int buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (n > b->max - b->len)
+		return -E2BIG;
+	if (b->len + n + 1 > b->cap) {
+		size_t cap = b->cap > 0 ? b->cap : 256;
+
+		while (cap < b->len + n + 1)
+			cap *= 2;
+		b->data = xrealloc(b->data, cap, 1);
+		b->cap = cap;
+	}
+	memcpy(b->data + b->len, p, n);
+	b->len += n;
+	b->data[b->len] = '\0';
+	return 0;
+}
+
+void buf_add_some(struct buf *b, const void *p, size_t n)
+{
+	(void)buf_add(b, p, n < b->max - b->len ? n : b->max - b->len);
+}
