@@ -1,0 +1,244 @@
+#include "document.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "limits.h"
+#include "util.h"
+
+#define GUID_SUFFIX_LEN 9	/* '.' and 8 hex digits */
+
+static bool is_slug_char(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-';
+}
+
+/* Appends the slug of s; says whether more than case and spaces was lost. */
+static bool slug_add(char *buf, size_t *len, const char *s)
+{
+	bool lossy = false, in_run = false;
+
+	for (; *s != '\0'; s++) {
+		char c = ascii_lower(*s);
+
+		if (is_slug_char(c)) {
+			buf[(*len)++] = c;
+			in_run = false;
+			continue;
+		}
+		lossy = lossy || c != ' ';
+		if (!in_run)
+			buf[(*len)++] = '-';
+		in_run = true;
+	}
+	return lossy;
+}
+
+char *document_service_name(const char *instance, const struct repo *r, bool with_guid, bool *plain_is_lossy)
+{
+	size_t len = strlen(instance);
+	char *name = xcalloc(len + strlen(r->project_name) + strlen(r->name) + GUID_SUFFIX_LEN + 3, 1);
+	bool lossy;
+
+	memcpy(name, instance, len);
+	name[len++] = '.';
+	lossy = slug_add(name, &len, r->project_name);
+	name[len++] = '.';
+	lossy = slug_add(name, &len, r->name) || lossy;
+	if (len > KONNECT_NAME_MAX)
+		lossy = true;
+	if (plain_is_lossy != NULL)
+		*plain_is_lossy = lossy;
+	if (with_guid) {
+		if (len > KONNECT_NAME_MAX - GUID_SUFFIX_LEN)
+			len = KONNECT_NAME_MAX - GUID_SUFFIX_LEN;
+		(void)snprintf(name + len, GUID_SUFFIX_LEN + 1, ".%02x%02x%02x%02x", r->guid[0], r->guid[1], r->guid[2],
+			       r->guid[3]);
+	} else {
+		name[len < KONNECT_NAME_MAX ? len : KONNECT_NAME_MAX] = '\0';
+	}
+	return name;
+}
+
+char *document_display_name(const struct repo *r)
+{
+	char *s = xasprintf("%s / %s", r->project_name, r->name);
+
+	s[utf8_prefix(s, KONNECT_DISPLAY_NAME_MAX)] = '\0';
+	return s;
+}
+
+char *document_label_value(const char *s)
+{
+	char *v = xcalloc(strlen(s) + 1, 1);
+	size_t len = 0;
+	bool in_run = false;
+
+	for (; *s != '\0' && len < KONNECT_LABEL_MAX; s++) {
+		if (ascii_is_alnum(*s) || *s == '-' || *s == '.' || *s == '_') {
+			if (len == 0 && !ascii_is_alnum(*s))
+				continue;
+			v[len++] = *s;
+			in_run = false;
+			continue;
+		}
+		if (!in_run && len > 0)
+			v[len++] = '-';
+		in_run = true;
+	}
+	while (len > 0 && !ascii_is_alnum(v[len - 1]))
+		len--;
+	v[len] = '\0';
+	if (len > 0)
+		return v;
+	free(v);
+	return NULL;
+}
+
+static void label_add(json_t *labels, const char *key, const char *value)
+{
+	_cleanup_free_ char *v = value != NULL ? document_label_value(value) : NULL;
+
+	if (v != NULL)
+		json_object_set_new(labels, key, json_string(v));
+}
+
+static void labels_common(json_t *labels, const struct config_instance *c)
+{
+	for (size_t i = 0; i < c->n_labels; i++)
+		json_object_set_new(labels, c->labels[i].key, json_string(c->labels[i].value));
+	label_add(labels, LABEL_MANAGED_BY, LABEL_MANAGED_BY_US);
+	label_add(labels, LABEL_INSTANCE, c->name);
+	label_add(labels, LABEL_ORGANIZATION, c->organization);
+}
+
+static const char *branch_name(const char *ref)
+{
+	static const char prefix[] = "refs/heads/";
+
+	return strncmp(ref, prefix, sizeof(prefix) - 1) == 0 ? ref + sizeof(prefix) - 1 : ref;
+}
+
+/* jansson refuses strings that are not UTF-8; ours came out of jansson, or out of a file of the operator's. */
+static json_t *json_text(const char *s)
+{
+	json_t *j = s != NULL ? json_string(s) : NULL;
+
+	return j != NULL ? j : json_null();
+}
+
+char *document_service(const struct config_instance *c, const struct repo *r, const char *service_name,
+		       enum repo_state state)
+{
+	json_t *doc = json_object(), *labels = json_object(), *fields = json_object();
+	_cleanup_free_ char *display_name = document_display_name(r);
+	char guid[37], *text;
+
+	guid_format(r->guid, guid);
+	labels_common(labels, c);
+	label_add(labels, LABEL_PROJECT, r->project_name);
+	label_add(labels, LABEL_PROJECT_ID, r->project_id);
+	label_add(labels, LABEL_REPOSITORY_ID, guid);
+	label_add(labels, LABEL_DEFAULT_BRANCH, r->default_branch != NULL ? branch_name(r->default_branch) : NULL);
+	label_add(labels, LABEL_STATE, repo_state_name(state));
+	label_add(labels, LABEL_VISIBILITY, r->visibility);
+	label_add(labels, LABEL_FORK, r->fork ? "true" : "false");
+	if (r->web_url != NULL)
+		json_object_set_new(fields, "git_repo",
+				    json_pack("{s:o,s:o}", "name", json_text(r->name), "link", json_text(r->web_url)));
+	json_object_set_new(doc, "name", json_string(service_name));
+	json_object_set_new(doc, "display_name", json_text(display_name));
+	json_object_set_new(doc, "description", json_text(r->description));
+	json_object_set_new(doc, "labels", labels);
+	json_object_set_new(doc, "custom_fields", fields);
+	text = document_canonical(doc);
+	json_decref(doc);
+	return text;
+}
+
+char *document_instance(const struct config_instance *c, bool for_create)
+{
+	json_t *doc = json_object(), *labels = json_object();
+	char *text;
+
+	labels_common(labels, c);
+	json_object_set_new(doc, "name", json_string(c->name));
+	json_object_set_new(doc, "labels", labels);
+	json_object_set_new(doc, "config", json_pack("{s:s}", "organization", c->organization));
+	if (c->display_name != NULL || for_create)
+		json_object_set_new(doc, "display_name", json_text(c->display_name != NULL ? c->display_name : c->name));
+	if (c->description != NULL)
+		json_object_set_new(doc, "description", json_text(c->description));
+	text = document_canonical(doc);
+	json_decref(doc);
+	return text;
+}
+
+char *document_canonical(const json_t *j)
+{
+	return json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+}
+
+static json_t *only_keys_of(const json_t *object, const json_t *like)
+{
+	json_t *out = json_object(), *value;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)like, key, value) {
+		json_t *v = json_object_get(object, key);
+
+		if (v != NULL)
+			json_object_set(out, key, v);
+	}
+	return out;
+}
+
+json_t *document_of_service(const json_t *service, const json_t *like)
+{
+	json_t *out = only_keys_of(service, like);
+
+	if (json_object_get(like, "description") != NULL && json_object_get(out, "description") == NULL)
+		json_object_set_new(out, "description", json_null());
+	json_object_set_new(out, "labels",
+			    only_keys_of(json_object_get(service, "labels"), json_object_get(like, "labels")));
+	json_object_set_new(out, "custom_fields", only_keys_of(json_object_get(service, "custom_fields"),
+							       json_object_get(like, "custom_fields")));
+	return out;
+}
+
+static json_t *label_patch(const json_t *have, const json_t *want)
+{
+	json_t *out = json_object(), *value;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)want, key, value)
+		if (!json_equal(json_object_get(have, key), value))
+			json_object_set(out, key, value);
+	json_object_foreach((json_t *)(uintptr_t)have, key, value)
+		if (json_object_get(want, key) == NULL)
+			json_object_set_new(out, key, json_null());
+	return out;
+}
+
+json_t *document_patch(const json_t *have, const json_t *want)
+{
+	json_t *out = json_object(), *labels, *value;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)want, key, value) {
+		if (strcmp(key, "labels") == 0 || strcmp(key, "custom_fields") == 0)
+			continue;
+		if (!json_equal(json_object_get(have, key), value))
+			json_object_set(out, key, value);
+	}
+	labels = label_patch(json_object_get(have, "labels"), json_object_get(want, "labels"));
+	if (json_object_size(labels) > 0)
+		json_object_set(out, "labels", labels);
+	json_decref(labels);
+	return out;
+}
+
+bool document_patch_needs_read(const json_t *have, const json_t *want)
+{
+	return !json_equal(json_object_get(have, "custom_fields"), json_object_get(want, "custom_fields"));
+}
