@@ -1,0 +1,388 @@
+/* Opening, closing and transactions of the cache, and its instances. */
+#include "cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cache_internal.h"
+#include "util.h"
+
+#define CACHE_VERSION 1
+#define CACHE_FILE "cache.db"
+
+int cache_fail(struct cache *c, int rc)
+{
+	(void)snprintf(c->error, sizeof(c->error), "%s", sqlite3_errmsg(c->db));
+	return (rc & 0xff) == SQLITE_CONSTRAINT ? -EEXIST : -EIO;
+}
+
+sqlite3_stmt *cache_statement(struct cache *c, enum statement s)
+{
+	int rc;
+
+	if (c->st[s] == NULL) {
+		rc = sqlite3_prepare_v3(c->db, cache_sql(s), -1, SQLITE_PREPARE_PERSISTENT, &c->st[s], NULL);
+		if (rc != SQLITE_OK) {
+			(void)cache_fail(c, rc);
+			return NULL;
+		}
+	}
+	(void)sqlite3_reset(c->st[s]);
+	(void)sqlite3_clear_bindings(c->st[s]);
+	return c->st[s];
+}
+
+int cache_exec(struct cache *c, sqlite3_stmt *st)
+{
+	int rc = sqlite3_step(st), e = 0;
+
+	if (rc != SQLITE_DONE)
+		e = cache_fail(c, rc);
+	(void)sqlite3_reset(st);
+	return e;
+}
+
+const char *cache_error(const struct cache *c)
+{
+	return c->error;
+}
+
+const uint8_t *cache_key(const struct cache *c)
+{
+	return c->key;
+}
+
+static int run(struct cache *c, enum statement s)
+{
+	sqlite3_stmt *st = cache_statement(c, s);
+
+	return st != NULL ? cache_exec(c, st) : -EIO;
+}
+
+int cache_begin(struct cache *c)
+{
+	return run(c, SQL_BEGIN);
+}
+
+int cache_commit(struct cache *c)
+{
+	int e = run(c, SQL_COMMIT);
+
+	if (e < 0)
+		cache_rollback(c);
+	return e;
+}
+
+void cache_rollback(struct cache *c)
+{
+	char error[sizeof(c->error)];
+
+	/* the error that made us roll back is the one to report */
+	memcpy(error, c->error, sizeof(error));
+	if (sqlite3_get_autocommit(c->db) == 0)
+		(void)run(c, SQL_ROLLBACK);
+	memcpy(c->error, error, sizeof(error));
+}
+
+struct cache *cache_close(struct cache *c)
+{
+	if (c == NULL)
+		return NULL;
+	for (size_t i = 0; i < SQL_STATEMENTS; i++)
+		(void)sqlite3_finalize(c->st[i]);
+	(void)sqlite3_close(c->db);
+	secret_zero(c->key, sizeof(c->key));
+	free(c);
+	return NULL;
+}
+
+static int sql(struct cache *c, const char *text)
+{
+	int rc = sqlite3_exec(c->db, text, NULL, NULL, NULL);
+
+	if (rc != SQLITE_OK)
+		(void)cache_fail(c, rc);
+	return rc;
+}
+
+static int query_int(struct cache *c, const char *text, int *ret)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(c->db, text, -1, &st, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW) {
+		*ret = sqlite3_column_int(st, 0);
+		rc = SQLITE_OK;
+	} else {
+		(void)cache_fail(c, rc);
+	}
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+static int read_key(struct cache *c)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(c->db, "SELECT key FROM meta", -1, &st, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW && sqlite3_column_bytes(st, 0) == DIGEST_KEY_LEN) {
+		memcpy(c->key, sqlite3_column_blob(st, 0), DIGEST_KEY_LEN);
+		rc = SQLITE_OK;
+	} else {
+		rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
+	}
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+/* Brings an open file to our version. SQLITE_OK; SQLITE_NOTADB for a newer one; any other error as it is. */
+static int migrate(struct cache *c)
+{
+	int version = 0, rc = query_int(c, "PRAGMA user_version", &version);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	if (version > CACHE_VERSION) {
+		(void)snprintf(c->error, sizeof(c->error), "its version %d is newer than this program's %d", version,
+			       CACHE_VERSION);
+		return SQLITE_NOTADB;
+	}
+	if (version == 0) {
+		rc = sql(c, "BEGIN IMMEDIATE");
+		if (rc == SQLITE_OK)
+			rc = sql(c, cache_schema);
+		if (rc == SQLITE_OK)
+			rc = sql(c, "COMMIT");
+		if (rc != SQLITE_OK)
+			return rc;
+	}
+	return read_key(c);
+}
+
+static int open_file(const char *path, struct cache **ret)
+{
+	struct cache *c = xcalloc(1, sizeof(*c));
+	int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+
+	*ret = c;
+	if (rc != SQLITE_OK)
+		return cache_fail(c, rc), rc;
+	(void)sqlite3_extended_result_codes(c->db, 1);
+	/* exclusive before WAL: no shared memory file is made, so that network volumes work */
+	rc = sql(c, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		    "PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
+	/* takes the lock now, not at the first write, so that a second daemon is told at its start */
+	if (rc == SQLITE_OK)
+		rc = sql(c, "BEGIN EXCLUSIVE; COMMIT");
+	return rc == SQLITE_OK ? migrate(c) : rc;
+}
+
+static bool is_damage(int rc)
+{
+	return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB || (rc & 0xff) == SQLITE_ERROR;
+}
+
+static int set_aside(const char *path, int64_t now, char **ret_name)
+{
+	struct tm tm;
+	time_t t = now;
+	char stamp[32];
+	static const char *const tails[] = { "-wal", "-shm" };
+
+	if (gmtime_r(&t, &tm) == NULL || strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm) == 0)
+		return -EINVAL;
+	*ret_name = xasprintf("%s.damaged-%s", path, stamp);
+	if (rename(path, *ret_name) < 0)
+		return -errno;
+	for (size_t i = 0; i < ELEMENTSOF(tails); i++) {
+		_cleanup_free_ char *from = xasprintf("%s%s", path, tails[i]), *to = xasprintf("%s%s", *ret_name, tails[i]);
+
+		(void)rename(from, to);
+	}
+	return 0;
+}
+
+int cache_open(const char *directory, int64_t now, struct cache **ret, char **ret_notice)
+{
+	_cleanup_free_ char *path = xasprintf("%s/" CACHE_FILE, directory), *aside = NULL;
+	char cause[sizeof((*ret)->error)];
+	mode_t old = umask(0077);
+	int rc = open_file(path, ret), e = 0;
+
+	*ret_notice = NULL;
+	if (rc != SQLITE_OK && is_damage(rc)) {
+		memcpy(cause, (*ret)->error, sizeof(cause));
+		*ret = cache_close(*ret);
+		e = set_aside(path, now, &aside);
+		if (e == 0) {
+			*ret_notice = xasprintf("%s was unusable (%s); it is kept as %s and the state is rebuilt", path, cause,
+						aside);
+			rc = open_file(path, ret);
+		}
+	}
+	(void)umask(old);
+	if (rc == SQLITE_OK)
+		return 0;
+	free(*ret_notice);
+	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED) {
+		e = -EBUSY;
+		*ret_notice = xasprintf("%s is in use by another adosyncd; give each daemon its own state_directory", path);
+	} else {
+		*ret_notice = xasprintf("%s cannot be opened: %s; check state_directory, its owner and the free space", path,
+					e < 0 ? strerror(-e) : *ret != NULL ? (*ret)->error : sqlite3_errstr(rc));
+		e = -EIO;
+	}
+	*ret = cache_close(*ret);
+	return e;
+}
+
+/* SQLite's exclusive lock stands on these bytes of the file; reading it under another daemon would tear. */
+static bool locked_by_another(int fd)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 512 };
+
+	return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+static int copy_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC), out, e = 0;
+	char buf[1 << 16];
+	ssize_t n;
+
+	if (in < 0)
+		return -errno;
+	if (locked_by_another(in)) {
+		close(in);
+		return -EBUSY;
+	}
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (out < 0)
+		e = -errno;
+	while (e == 0 && (n = read(in, buf, sizeof(buf))) != 0)
+		if (n < 0 || write(out, buf, (size_t)n) != n)
+			e = -EIO;
+	close(in);
+	if (out >= 0 && close(out) < 0)
+		e = -EIO;
+	return e;
+}
+
+int cache_open_copy(const char *directory, struct cache **ret, char **ret_notice)
+{
+	const char *tmp = getenv("TMPDIR");
+	_cleanup_free_ char *dir = xasprintf("%s/adosyncd-plan-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	static const char *const names[] = { CACHE_FILE, CACHE_FILE "-wal" };
+	int e = 0;
+
+	*ret_notice = NULL;
+	if (mkdtemp(dir) == NULL) {
+		*ret_notice = xasprintf("%s cannot be made: %s; set TMPDIR to a directory that can be written", dir,
+					strerror(errno));
+		return -EIO;
+	}
+	for (size_t i = 0; i < ELEMENTSOF(names) && e == 0; i++) {
+		_cleanup_free_ char *from = xasprintf("%s/%s", directory, names[i]), *to = xasprintf("%s/%s", dir, names[i]);
+
+		e = copy_file(from, to);
+		e = e == -ENOENT ? 0 : e;
+	}
+	if (e == 0)
+		e = cache_open(dir, 0, ret, ret_notice);
+	else
+		*ret_notice = e == -EBUSY ? xasprintf("%s is in use by a running adosyncd; stop it for a --dry-run, or give "
+						      "the dry run a configuration with another state_directory",
+						      directory)
+					  : xasprintf("the cache in %s cannot be read: %s", directory, strerror(-e));
+	/* the open file lives on without its name */
+	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+		_cleanup_free_ char *to = xasprintf("%s/%s", dir, names[i]);
+
+		(void)unlink(to);
+	}
+	(void)rmdir(dir);
+	return e;
+}
+
+static char *column_dup(sqlite3_stmt *st, int at)
+{
+	const unsigned char *s = sqlite3_column_text(st, at);
+
+	return s != NULL ? xstrdup((const char *)s) : NULL;
+}
+
+int cache_instance_load(struct cache *c, const char *name, struct cache_instance *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_INSTANCE_ADD);
+	int rc;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+	if (cache_exec(c, st) < 0)
+		return -EIO;
+	st = cache_statement(c, SQL_INSTANCE_GET);
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+	rc = sqlite3_step(st);
+	if (rc != SQLITE_ROW)
+		return cache_fail(c, rc);
+	*ret = (struct cache_instance){
+		.id = sqlite3_column_int64(st, 0),
+		.konnect_id = column_dup(st, 1),
+		.ack = column_dup(st, 2),
+		.resource_type = column_dup(st, 3),
+		.resource_keys = column_dup(st, 4),
+		.last_poll = sqlite3_column_int64(st, 6),
+		.last_complete = sqlite3_column_int64(st, 7),
+		.next_poll = sqlite3_column_int64(st, 8),
+		.failures = (uint32_t)sqlite3_column_int64(st, 9),
+	};
+	if (sqlite3_column_bytes(st, 5) == DIGEST_LEN)
+		memcpy(ret->config.b, sqlite3_column_blob(st, 5), DIGEST_LEN);
+	(void)sqlite3_reset(st);
+	return 0;
+}
+
+int cache_instance_save(struct cache *c, const struct cache_instance *i)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_INSTANCE_SAVE);
+	const char *texts[] = { i->konnect_id, i->ack, i->resource_type, i->resource_keys };
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, i->id);
+	for (int k = 0; k < 4; k++)
+		if (texts[k] != NULL)
+			(void)sqlite3_bind_text(st, 2 + k, texts[k], -1, SQLITE_STATIC);
+	(void)sqlite3_bind_blob(st, 6, i->config.b, DIGEST_LEN, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, 7, i->last_poll);
+	(void)sqlite3_bind_int64(st, 8, i->last_complete);
+	(void)sqlite3_bind_int64(st, 9, i->next_poll);
+	(void)sqlite3_bind_int64(st, 10, i->failures);
+	return cache_exec(c, st);
+}
+
+void cache_instance_done(struct cache_instance *i)
+{
+	free(i->konnect_id);
+	free(i->ack);
+	free(i->resource_type);
+	free(i->resource_keys);
+	*i = (struct cache_instance){ 0 };
+}
+
+void cache_relax(struct cache *c)
+{
+	(void)sqlite3_db_release_memory(c->db);
+}

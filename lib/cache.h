@@ -1,0 +1,123 @@
+/* The cache: what was listed, what Konnect acknowledged, and the ids that tie them together.
+ *
+ * Level-triggered: the pending work is the rows where what is wanted differs from what is had, so there is no
+ * queue to lose. SQLite, one file, WAL with exclusive locking: no shared memory file, and the lock of one daemon
+ * per state directory. Every call blocks; callers keep transactions at CACHE_BATCH_ROWS rows. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "digest.h"
+#include "repo.h"
+
+struct cache;
+
+/* Opens (or creates) DIRECTORY/cache.db. A damaged or newer file is set aside under a name with a timestamp and
+ * a new one begun; *ret_notice is then a malloc'ed sentence for the log, otherwise NULL.
+ * 0 and *ret; -EBUSY when another daemon has it; otherwise -errno, both with a sentence in *ret_notice. */
+int cache_open(const char *directory, int64_t now, struct cache **ret, char **ret_notice);
+
+/* The same over a private copy of DIRECTORY/cache.db in memory, for --dry-run: nothing on disk is touched. */
+int cache_open_copy(const char *directory, struct cache **ret, char **ret_notice);
+
+struct cache *cache_close(struct cache *c);
+
+/* The cache's own random key for digests. */
+const uint8_t *cache_key(const struct cache *c);
+
+/* The last error in words, for the log. */
+const char *cache_error(const struct cache *c);
+
+/* A bounded transaction. 0 or -EIO. */
+int cache_begin(struct cache *c);
+int cache_commit(struct cache *c);
+void cache_rollback(struct cache *c);
+
+/* What is known of one instance. Texts are owned, NULL when unknown. */
+struct cache_instance {
+	int64_t id;
+	char *konnect_id;	/* of the integration instance */
+	char *ack;		/* its last acknowledged document */
+	char *resource_type;	/* and the keys of its configuration, a JSON array */
+	char *resource_keys;
+	struct digest config;	/* of what the configuration contributes to documents and filters */
+	int64_t last_poll;	/* Unix seconds, 0 = never */
+	int64_t last_complete;
+	int64_t next_poll;	/* not before, remembered over restarts */
+	uint32_t failures;	/* polls failed in a row */
+};
+
+/* Finds or makes the row of that name. 0 or -EIO. */
+int cache_instance_load(struct cache *c, const char *name, struct cache_instance *ret);
+int cache_instance_save(struct cache *c, const struct cache_instance *i);
+void cache_instance_done(struct cache_instance *i);
+
+/* One repository. */
+struct cache_row {
+	int64_t id;
+	int64_t instance;
+	struct repo repo;
+	struct digest raw;	/* of the element it was listed as */
+	enum repo_state state;	/* of what was listed; REPO_EXCLUDED and REPO_MISSING are ours */
+	int64_t missing_since;	/* Unix seconds, 0 = listed */
+	char *service_name;	/* fixed for life */
+	char *service_id;	/* NULL until Konnect gave one */
+	char *mapping_id;
+	char *ack;		/* the last document Konnect acknowledged */
+	struct digest want;	/* of the document that is wanted */
+	struct digest have;	/* of the acknowledged one, all zero without */
+	char *parked;		/* why Konnect refused the document that is wanted now, or NULL */
+};
+
+void cache_row_done(struct cache_row *r);
+
+/* Reads a row by its GUID, or by its id. 0, -ENOENT, -EIO. */
+int cache_row_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct cache_row *ret);
+int cache_row_by_id(struct cache *c, int64_t id, struct cache_row *ret);
+
+/* Inserts (id 0, filled in) or updates a row. 0 or -EIO. */
+int cache_row_save(struct cache *c, struct cache_row *r);
+
+/* Whether another row of any instance has that service name. */
+bool cache_service_name_taken(struct cache *c, const char *name, int64_t except_id);
+
+/* Sets or clears "missing" without touching anything else. 0 or -EIO. */
+int cache_row_set_missing(struct cache *c, int64_t id, int64_t since);
+
+/* The next row after after_id of that instance with work to do. With creations false only rows that have a service.
+ * 0, -ENOENT, -EIO. */
+int cache_pending_next(struct cache *c, int64_t instance, int64_t after_id, bool creations, struct cache_row *ret);
+
+/* Lets every parked row of the instance be tried again. 0 or -EIO. */
+int cache_unpark(struct cache *c, int64_t instance);
+
+struct cache_counts {
+	uint32_t known;		/* listed now, excluded ones aside */
+	uint32_t missing;
+	uint32_t pending;
+	uint32_t creations;	/* of those pending: services to create */
+	uint32_t parked;
+};
+int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret);
+
+/* Calls fn for every row of the instance: what a poll needs to recognise elements. Non-zero stops and is returned. */
+struct cache_known {
+	int64_t id;
+	uint8_t guid[16];
+	struct digest raw;
+	enum repo_state state;
+	bool missing;
+};
+int cache_known_each(struct cache *c, int64_t instance, int (*fn)(void *arg, const struct cache_known *k), void *arg);
+
+/* Staging: new or changed elements of a listing that is not known to be complete yet. stage_add: 0, -EEXIST when that
+ * GUID is staged already, -EIO. staged_next reads in the order they came. */
+int cache_stage_clear(struct cache *c, int64_t instance);
+int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw);
+int cache_staged_next(struct cache *c, int64_t instance, int64_t after_id, int64_t *ret_id, struct repo *ret,
+		      struct digest *ret_raw);
+
+/* Writes back what the operating system holds and gives memory back; after a poll, and before closing. */
+void cache_relax(struct cache *c);

@@ -1,0 +1,52 @@
+/* What the files of the cache share. */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "cache.h"
+
+enum statement {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_INSTANCE_ADD,
+	SQL_INSTANCE_GET,
+	SQL_INSTANCE_SAVE,
+	SQL_ROW_BY_GUID,
+	SQL_ROW_BY_ID,
+	SQL_ROW_ADD,
+	SQL_ROW_UPDATE,
+	SQL_ROW_MISSING,
+	SQL_NAME_TAKEN,
+	SQL_PENDING_ANY,
+	SQL_PENDING_HELD,
+	SQL_UNPARK,
+	SQL_COUNTS,
+	SQL_KNOWN,
+	SQL_STAGE_CLEAR,
+	SQL_STAGE_ADD,
+	SQL_STAGED,
+	SQL_STATEMENTS,
+};
+
+struct cache {
+	sqlite3 *db;
+	sqlite3_stmt *st[SQL_STATEMENTS];
+	uint8_t key[DIGEST_KEY_LEN];
+	char error[256];
+};
+
+/* Creates every table of the newest version. */
+extern const char cache_schema[];
+
+/* The text of a statement. */
+const char *cache_sql(enum statement s);
+
+/* The statement, reset and ready to be bound; NULL with c->error set when it cannot be prepared. */
+sqlite3_stmt *cache_statement(struct cache *c, enum statement s);
+
+/* Steps a statement that returns no row. 0, -EEXIST on a constraint, -EIO. */
+int cache_exec(struct cache *c, sqlite3_stmt *st);
+
+/* Notes the error of the database. -EIO, or -EEXIST for a constraint. */
+int cache_fail(struct cache *c, int rc);

@@ -1,0 +1,298 @@
+/* The repositories of the cache. */
+#include <errno.h>
+#include <string.h>
+
+#include "cache_internal.h"
+#include "util.h"
+
+enum { FLAG_DISABLED = 1, FLAG_MAINTENANCE = 2, FLAG_FORK = 4 };
+
+static const struct digest no_digest;
+
+static void bind_text(sqlite3_stmt *st, int at, const char *s)
+{
+	if (s != NULL)
+		(void)sqlite3_bind_text(st, at, s, -1, SQLITE_STATIC);
+	else
+		(void)sqlite3_bind_null(st, at);
+}
+
+/* Absent is NULL, so that "have IS NOT want" is true for a row Konnect never acknowledged. */
+static void bind_digest(sqlite3_stmt *st, int at, const struct digest *d)
+{
+	if (memcmp(d, &no_digest, sizeof(*d)) == 0)
+		(void)sqlite3_bind_null(st, at);
+	else
+		(void)sqlite3_bind_blob(st, at, d->b, DIGEST_LEN, SQLITE_STATIC);
+}
+
+static int bind_repo(sqlite3_stmt *st, int at, const struct repo *r)
+{
+	(void)sqlite3_bind_blob(st, at++, r->guid, 16, SQLITE_STATIC);
+	bind_text(st, at++, r->name);
+	bind_text(st, at++, r->project_id);
+	bind_text(st, at++, r->project_name);
+	bind_text(st, at++, r->description);
+	bind_text(st, at++, r->visibility);
+	bind_text(st, at++, r->default_branch);
+	bind_text(st, at++, r->web_url);
+	(void)sqlite3_bind_int(st, at++, (r->disabled ? FLAG_DISABLED : 0) | (r->maintenance ? FLAG_MAINTENANCE : 0) |
+						 (r->fork ? FLAG_FORK : 0));
+	return at;
+}
+
+static char *column_text(sqlite3_stmt *st, int at)
+{
+	const unsigned char *s = sqlite3_column_text(st, at);
+
+	return s != NULL ? xstrdup((const char *)s) : NULL;
+}
+
+static void column_blob16(sqlite3_stmt *st, int at, uint8_t ret[16])
+{
+	const void *p = sqlite3_column_blob(st, at);
+
+	memset(ret, 0, 16);
+	if (p != NULL && sqlite3_column_bytes(st, at) == 16)
+		memcpy(ret, p, 16);
+}
+
+static int column_repo(sqlite3_stmt *st, int at, struct repo *r)
+{
+	int flags;
+
+	column_blob16(st, at++, r->guid);
+	r->name = column_text(st, at++);
+	r->project_id = column_text(st, at++);
+	r->project_name = column_text(st, at++);
+	r->description = column_text(st, at++);
+	r->visibility = column_text(st, at++);
+	r->default_branch = column_text(st, at++);
+	r->web_url = column_text(st, at++);
+	flags = sqlite3_column_int(st, at++);
+	r->disabled = (flags & FLAG_DISABLED) != 0;
+	r->maintenance = (flags & FLAG_MAINTENANCE) != 0;
+	r->fork = (flags & FLAG_FORK) != 0;
+	return at;
+}
+
+static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
+{
+	int rc = sqlite3_step(st), at;
+
+	if (rc != SQLITE_ROW) {
+		(void)sqlite3_reset(st);
+		return rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
+	}
+	*ret = (struct cache_row){ .id = sqlite3_column_int64(st, 0), .instance = sqlite3_column_int64(st, 1) };
+	at = column_repo(st, 2, &ret->repo);
+	column_blob16(st, at++, ret->raw.b);
+	ret->state = (enum repo_state)sqlite3_column_int(st, at++);
+	ret->missing_since = sqlite3_column_int64(st, at++);
+	ret->service_name = column_text(st, at++);
+	ret->service_id = column_text(st, at++);
+	ret->mapping_id = column_text(st, at++);
+	ret->ack = column_text(st, at++);
+	column_blob16(st, at++, ret->want.b);
+	column_blob16(st, at++, ret->have.b);
+	ret->parked = column_text(st, at++);
+	(void)sqlite3_reset(st);
+	return 0;
+}
+
+void cache_row_done(struct cache_row *r)
+{
+	repo_done(&r->repo);
+	free(r->service_name);
+	free(r->service_id);
+	free(r->mapping_id);
+	free(r->ack);
+	free(r->parked);
+	*r = (struct cache_row){ 0 };
+}
+
+int cache_row_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct cache_row *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_ROW_BY_GUID);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_blob(st, 2, guid, 16, SQLITE_STATIC);
+	return read_row(c, st, ret);
+}
+
+int cache_row_by_id(struct cache *c, int64_t id, struct cache_row *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_ROW_BY_ID);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, id);
+	return read_row(c, st, ret);
+}
+
+int cache_pending_next(struct cache *c, int64_t instance, int64_t after_id, bool creations, struct cache_row *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, creations ? SQL_PENDING_ANY : SQL_PENDING_HELD);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_int64(st, 2, after_id);
+	return read_row(c, st, ret);
+}
+
+int cache_row_save(struct cache *c, struct cache_row *r)
+{
+	sqlite3_stmt *st = cache_statement(c, r->id == 0 ? SQL_ROW_ADD : SQL_ROW_UPDATE);
+	int at, e;
+
+	if (st == NULL)
+		return -EIO;
+	if (r->id == 0)
+		(void)sqlite3_bind_null(st, 1);
+	else
+		(void)sqlite3_bind_int64(st, 1, r->id);
+	(void)sqlite3_bind_int64(st, 2, r->instance);
+	at = bind_repo(st, 3, &r->repo);
+	(void)sqlite3_bind_blob(st, at++, r->raw.b, DIGEST_LEN, SQLITE_STATIC);
+	(void)sqlite3_bind_int(st, at++, (int)r->state);
+	(void)sqlite3_bind_int64(st, at++, r->missing_since);
+	bind_text(st, at++, r->service_name);
+	bind_text(st, at++, r->service_id);
+	bind_text(st, at++, r->mapping_id);
+	bind_text(st, at++, r->ack);
+	bind_digest(st, at++, &r->want);
+	bind_digest(st, at++, &r->have);
+	bind_text(st, at++, r->parked);
+	e = cache_exec(c, st);
+	if (e == 0 && r->id == 0)
+		r->id = sqlite3_last_insert_rowid(c->db);
+	return e;
+}
+
+bool cache_service_name_taken(struct cache *c, const char *name, int64_t except_id)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_NAME_TAKEN);
+	bool taken;
+
+	if (st == NULL)
+		return true;
+	bind_text(st, 1, name);
+	(void)sqlite3_bind_int64(st, 2, except_id);
+	taken = sqlite3_step(st) != SQLITE_DONE;
+	(void)sqlite3_reset(st);
+	return taken;
+}
+
+int cache_row_set_missing(struct cache *c, int64_t id, int64_t since)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_ROW_MISSING);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, id);
+	(void)sqlite3_bind_int64(st, 2, since);
+	return cache_exec(c, st);
+}
+
+int cache_unpark(struct cache *c, int64_t instance)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_UNPARK);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	return cache_exec(c, st);
+}
+
+int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_COUNTS);
+	int rc;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	rc = sqlite3_step(st);
+	if (rc != SQLITE_ROW)
+		return cache_fail(c, rc);
+	*ret = (struct cache_counts){
+		.known = (uint32_t)sqlite3_column_int64(st, 0),
+		.missing = (uint32_t)sqlite3_column_int64(st, 1),
+		.pending = (uint32_t)sqlite3_column_int64(st, 2),
+		.creations = (uint32_t)sqlite3_column_int64(st, 3),
+		.parked = (uint32_t)sqlite3_column_int64(st, 4),
+	};
+	(void)sqlite3_reset(st);
+	return 0;
+}
+
+int cache_known_each(struct cache *c, int64_t instance, int (*fn)(void *arg, const struct cache_known *k), void *arg)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_KNOWN);
+	int rc, r = 0;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		struct cache_known k = { .id = sqlite3_column_int64(st, 0), .state = (enum repo_state)sqlite3_column_int(st, 3),
+					 .missing = sqlite3_column_int64(st, 4) != 0 };
+
+		column_blob16(st, 1, k.guid);
+		column_blob16(st, 2, k.raw.b);
+		r = fn(arg, &k);
+	}
+	if (r == 0 && rc != SQLITE_DONE)
+		return cache_fail(c, rc);
+	(void)sqlite3_reset(st);
+	return r;
+}
+
+int cache_stage_clear(struct cache *c, int64_t instance)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_STAGE_CLEAR);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	return cache_exec(c, st);
+}
+
+int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_STAGE_ADD);
+	int at;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	at = bind_repo(st, 2, r);
+	(void)sqlite3_bind_blob(st, at, raw->b, DIGEST_LEN, SQLITE_STATIC);
+	return cache_exec(c, st);
+}
+
+int cache_staged_next(struct cache *c, int64_t instance, int64_t after_id, int64_t *ret_id, struct repo *ret,
+		      struct digest *ret_raw)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_STAGED);
+	int rc, at;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_int64(st, 2, after_id);
+	rc = sqlite3_step(st);
+	if (rc != SQLITE_ROW) {
+		(void)sqlite3_reset(st);
+		return rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
+	}
+	*ret = (struct repo){ 0 };
+	*ret_id = sqlite3_column_int64(st, 0);
+	at = column_repo(st, 2, ret);
+	column_blob16(st, at, ret_raw->b);
+	(void)sqlite3_reset(st);
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* The statements of the cache and its schema. */
+#include "cache_internal.h"
+
+#define LISTED "guid, name, project_id, project_name, description, visibility, default_branch, web_url, flags"
+#define ROW "id, instance, " LISTED ", raw, state, missing_since, service_name, service_id, mapping_id, ack, want, have, parked"
+
+/* The rows with work to do; the partial index pending_rows has the same words. States 4 and 5 are excluded and missing. */
+#define PENDING "state < 4 AND missing_since = 0 AND parked IS NULL AND (have IS NOT want OR mapping_id IS NULL)"
+
+static const char *const texts[SQL_STATEMENTS] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_INSTANCE_ADD] = "INSERT INTO instance(name) VALUES(?1) ON CONFLICT(name) DO NOTHING",
+	[SQL_INSTANCE_GET] = "SELECT id, konnect_id, ack, resource_type, resource_keys, config, last_poll, last_complete, "
+			     "next_poll, failures FROM instance WHERE name = ?1",
+	[SQL_INSTANCE_SAVE] = "UPDATE instance SET konnect_id = ?2, ack = ?3, resource_type = ?4, resource_keys = ?5, "
+			      "config = ?6, last_poll = ?7, last_complete = ?8, next_poll = ?9, failures = ?10 WHERE id = ?1",
+	[SQL_ROW_BY_GUID] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid = ?2",
+	[SQL_ROW_BY_ID] = "SELECT " ROW " FROM repository WHERE id = ?1",
+	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+			"?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+	[SQL_ROW_UPDATE] = "UPDATE repository SET instance = ?2, guid = ?3, name = ?4, project_id = ?5, project_name = ?6, "
+			   "description = ?7, visibility = ?8, default_branch = ?9, web_url = ?10, flags = ?11, raw = ?12, "
+			   "state = ?13, missing_since = ?14, service_name = ?15, service_id = ?16, mapping_id = ?17, "
+			   "ack = ?18, want = ?19, have = ?20, parked = ?21 WHERE id = ?1",
+	[SQL_ROW_MISSING] = "UPDATE repository SET missing_since = ?2 WHERE id = ?1",
+	[SQL_NAME_TAKEN] = "SELECT 1 FROM repository WHERE service_name = ?1 AND id <> ?2",
+	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING " ORDER BY id LIMIT 1",
+	[SQL_PENDING_HELD] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING
+			     " AND service_id IS NOT NULL ORDER BY id LIMIT 1",
+	[SQL_UNPARK] = "UPDATE repository SET parked = NULL WHERE instance = ?1 AND parked IS NOT NULL",
+	[SQL_COUNTS] = "SELECT total(state < 4 AND missing_since = 0), total(missing_since <> 0), total(" PENDING "), "
+		       "total(" PENDING " AND service_id IS NULL), total(parked IS NOT NULL) FROM repository WHERE instance = ?1",
+	[SQL_KNOWN] = "SELECT id, guid, raw, state, missing_since FROM repository WHERE instance = ?1",
+	[SQL_STAGE_CLEAR] = "DELETE FROM staged WHERE instance = ?1",
+	[SQL_STAGE_ADD] = "INSERT INTO staged(instance, " LISTED ", raw) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[SQL_STAGED] = "SELECT id, instance, " LISTED ", raw FROM staged WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+};
+
+const char cache_schema[] =
+	"CREATE TABLE meta(key BLOB NOT NULL);"
+	"INSERT INTO meta VALUES(randomblob(16));"
+	"CREATE TABLE instance(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, konnect_id TEXT, ack TEXT,"
+	" resource_type TEXT, resource_keys TEXT, config BLOB, last_poll INTEGER NOT NULL DEFAULT 0,"
+	" last_complete INTEGER NOT NULL DEFAULT 0, next_poll INTEGER NOT NULL DEFAULT 0,"
+	" failures INTEGER NOT NULL DEFAULT 0);"
+	"CREATE TABLE repository(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL REFERENCES instance(id),"
+	" guid BLOB NOT NULL, name TEXT NOT NULL, project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT,"
+	" visibility TEXT, default_branch TEXT, web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL,"
+	" state INTEGER NOT NULL, missing_since INTEGER NOT NULL DEFAULT 0, service_name TEXT, service_id TEXT,"
+	" mapping_id TEXT, ack TEXT, want BLOB, have BLOB, parked TEXT, UNIQUE(instance, guid));"
+	"CREATE UNIQUE INDEX service_names ON repository(service_name);"
+	"CREATE INDEX pending_rows ON repository(instance, id) WHERE " PENDING ";"
+	"CREATE TABLE staged(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, guid BLOB NOT NULL, name TEXT NOT NULL,"
+	" project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT, visibility TEXT, default_branch TEXT,"
+	" web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL, UNIQUE(instance, guid));"
+	"PRAGMA user_version = 1;";
+
+const char *cache_sql(enum statement s)
+{
+	return texts[s];
+}
