@@ -1,0 +1,76 @@
+/* The configuration: libConfuse files into one validated struct, one option table behind everything. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* removal_limit: N% of the known repositories, or N as it stands. */
+struct removal_limit {
+	uint32_t value;
+	bool percent;
+};
+
+struct label {
+	char *key, *value;
+};
+
+struct config_instance {
+	char *name;		/* Konnect instance name, the section's title */
+	char *organization;	/* exactly as in Azure DevOps */
+	char *url;		/* effective base URL, without a trailing slash */
+	char *pat_file;		/* as written; see secret_read() */
+	char *display_name;	/* NULL when not configured */
+	char *description;	/* NULL when not configured */
+	int64_t poll_interval;	/* seconds */
+	char *api_version;
+	char **include, **exclude; /* NULL-terminated, never NULL themselves */
+	bool include_disabled;
+	struct removal_limit removal_limit;
+	struct label *labels;
+	size_t n_labels;
+	char *proxy, *ca_file;	/* NULL when not configured; proxy "" = none, not even the environment's */
+};
+
+struct config_konnect {
+	char *url;		/* effective base URL, without a trailing slash */
+	char *token_file;
+	int64_t rate_per_minute, max_in_flight;
+	int64_t create_limit;	/* 0 = none */
+	char *resource_type;	/* NULL: found out from Konnect */
+	char *proxy, *ca_file;	/* as in an instance */
+};
+
+enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JOURNAL, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+struct config {
+	char *directory;	/* of the main file: relative paths start here */
+	struct config_konnect konnect;
+	char *state_directory;
+	int log_level;		/* syslog priority */
+	enum log_format log_format;
+	struct config_instance *instances; /* in name order */
+	size_t n_instances;
+};
+
+/* Reads FILE and every instances.d/NAME.conf beside it. On success 0 and *ret, to be freed with config_free().
+ * Otherwise -EINVAL (or -errno of the file) and *ret_error, a malloc'ed text of one or more lines
+ * "file:line: key: what is wrong; allowed: what is", without a newline at the end. Environment: $STATE_DIRECTORY. */
+int config_load(const char *file, struct config **ret, char **ret_error);
+
+/* The same from memory, for tests and fuzzing: NAME stands for the file, there is no instances.d. */
+int config_load_buffer(const char *name, const char *text, size_t len, struct config **ret,
+		       char **ret_error);
+
+struct config *config_free(struct config *c);
+
+/* Prints the effective configuration in its own syntax (what --check shows). It holds no secret. */
+void config_print(const struct config *c, FILE *f);
+
+/* One line a key: section, key, default ("-" = none), allowed, and "reload" or "restart", with tabs between, for
+ * the lint test that compares the table with the manual page and the sample files (adosyncd --options). */
+void config_print_options(FILE *f);
+
+/* The instance of that name, or NULL. */
+const struct config_instance *config_find(const struct config *c, const char *name);
