@@ -1,0 +1,354 @@
+#include "converge.h"
+
+#include <string.h>
+
+#include "document.h"
+#include "limits.h"
+#include "util.h"
+
+static void set_text(char **field, const char *s)
+{
+	char *copy = s != NULL ? xstrdup(s) : NULL;
+
+	free(*field);
+	*field = copy;
+}
+
+static void make_want(struct converge *c)
+{
+	_cleanup_free_ char *text = document_service(c->config, &c->row.repo, c->row.service_name, c->row.state);
+
+	json_decref(c->want);
+	c->want = json_loads(text, 0, NULL);
+	c->row.want = digest_bytes(c->key, text, strlen(text));
+}
+
+/* Konnect holds `doc` now, as far as we wrote it. */
+static void acknowledge(struct converge *c, const json_t *doc)
+{
+	char *text = document_canonical(doc);
+
+	free(c->row.ack);
+	c->row.ack = text;
+	c->row.have = digest_bytes(c->key, text, strlen(text));
+	json_decref(c->have);
+	c->have = json_loads(text, 0, NULL);
+}
+
+static void forget_service(struct converge *c)
+{
+	set_text(&c->row.service_id, NULL);
+	set_text(&c->row.mapping_id, NULL);
+	set_text(&c->row.ack, NULL);
+	c->row.have = (struct digest){ 0 };
+	json_decref(c->have);
+	c->have = NULL;
+}
+
+/* Where the row stands decides what comes next, so that a restart at any point goes on from there. */
+static void next_step(struct converge *c)
+{
+	if (c->row.service_id == NULL)
+		c->step = CONVERGE_CREATE;
+	else if (memcmp(&c->row.have, &c->row.want, sizeof(c->row.have)) != 0)
+		c->step = c->custom_fields == NULL && document_patch_needs_read(c->have, c->want) ? CONVERGE_READ : CONVERGE_PATCH;
+	else if (c->row.mapping_id == NULL)
+		c->step = CONVERGE_MAP;
+	else
+		c->step = CONVERGE_DONE;
+}
+
+static void park(struct converge *c, const char *what, int status, const json_t *answer)
+{
+	char reason[MESSAGE_MAX];
+
+	free(c->row.parked);
+	(void)konnect_reason(answer, reason, sizeof(reason));
+	c->row.parked = xasprintf("%s refused with %d: %s", what, status, reason);
+	c->step = CONVERGE_PARKED;
+}
+
+void converge_init(struct converge *c, const struct config_instance *config, const struct cache_instance *instance,
+		   const uint8_t *key, struct cache_row *row)
+{
+	*c = (struct converge){ .config = config, .instance = instance, .key = key, .row = *row };
+	*row = (struct cache_row){ 0 };
+	if (c->row.ack != NULL)
+		c->have = json_loads(c->row.ack, 0, NULL);
+	make_want(c);
+	next_step(c);
+}
+
+void converge_done(struct converge *c)
+{
+	json_decref(c->want);
+	json_decref(c->have);
+	json_decref(c->custom_fields);
+	cache_row_done(&c->row);
+	*c = (struct converge){ 0 };
+}
+
+static char *mapping_body(const struct converge *c)
+{
+	json_t *body = json_pack("{s:s,s:{s:s,s:s,s:o}}", "service", c->row.service_id, "resource", "integration_instance",
+				 c->instance->konnect_id, "type", c->instance->resource_type, "config",
+				 konnect_resource_config(c->instance->resource_keys, c->config, &c->row.repo));
+	char *text = document_canonical(body);
+
+	json_decref(body);
+	return text;
+}
+
+static char *patch_body(const struct converge *c)
+{
+	json_t *patch = document_patch(c->have, c->want), *fields, *have_fields = json_object_get(c->have, "custom_fields"),
+	       *want_fields = json_object_get(c->want, "custom_fields"), *value;
+	const char *key;
+	char *text;
+
+	if (c->custom_fields != NULL) {
+		/* the map is written whole: what others put there stays */
+		fields = json_copy(c->custom_fields);
+		json_object_foreach(have_fields, key, value)
+			if (json_object_get(want_fields, key) == NULL)
+				json_object_set_new(fields, key, json_null());
+		json_object_update(fields, want_fields);
+		json_object_set_new(patch, "custom_fields", fields);
+	}
+	text = document_canonical(patch);
+	json_decref(patch);
+	return text;
+}
+
+bool converge_request(const struct converge *c, struct konnect_request *ret)
+{
+	_cleanup_free_ char *name = konnect_encode(c->row.service_name), *id = NULL;
+
+	id = konnect_encode(c->row.service_id != NULL ? c->row.service_id : "");
+	*ret = (struct konnect_request){ .method = "GET" };
+	switch (c->step) {
+	case CONVERGE_CREATE:
+		ret->method = "POST";
+		ret->path = xstrdup("/v1/catalog-services");
+		ret->body = document_canonical(c->want);
+		return true;
+	case CONVERGE_LOOKUP:
+		ret->path = xasprintf("/v1/catalog-services?filter%%5Bname%%5D%%5Beq%%5D=%s&page%%5Bsize%%5D=1", name);
+		return true;
+	case CONVERGE_READ:
+		ret->path = xasprintf("/v1/catalog-services/%s", id);
+		return true;
+	case CONVERGE_PATCH:
+		ret->method = "PATCH";
+		ret->path = xasprintf("/v1/catalog-services/%s", id);
+		ret->body = patch_body(c);
+		return true;
+	case CONVERGE_MAP:
+		ret->method = "POST";
+		ret->path = xstrdup("/v1/resource-mappings");
+		ret->body = mapping_body(c);
+		return true;
+	case CONVERGE_MAP_LOOKUP:
+		ret->path = xasprintf("/v1/resource-mappings?filter%%5Bservice.id%%5D%%5Beq%%5D=%s&page%%5Bsize%%5D=%d", id,
+				      KONNECT_PAGE_SIZE);
+		return true;
+	case CONVERGE_DONE:
+	case CONVERGE_PARKED:
+		break;
+	}
+	return false;
+}
+
+/* The name is somebody else's: take the next one, of two. */
+static void next_name(struct converge *c, const char *whose)
+{
+	char *name;
+
+	c->name_taken = true;
+	if (c->names_tried > 0) {
+		free(c->row.parked);
+		c->row.parked = xasprintf("the service name %s and the plain one are both taken by %s; rename or remove one of them",
+					  c->row.service_name, whose);
+		c->step = CONVERGE_PARKED;
+		return;
+	}
+	name = document_service_name(c->config->name, &c->row.repo, true, NULL);
+	if (strcmp(name, c->row.service_name) == 0) {
+		free(c->row.parked);
+		c->row.parked = xasprintf("the service name %s is taken by %s; rename or remove it", name, whose);
+		c->step = CONVERGE_PARKED;
+		free(name);
+		return;
+	}
+	c->names_tried++;
+	free(c->row.service_name);
+	c->row.service_name = name;
+	make_want(c);
+	c->step = CONVERGE_CREATE;
+}
+
+static bool is_ours(const struct converge *c, const json_t *service)
+{
+	char guid[37];
+
+	guid_format(c->row.repo.guid, guid);
+	return konnect_is_ours(service, c->config->name) &&
+	       strcmp(konnect_text(json_object_get(service, "labels"), LABEL_REPOSITORY_ID), guid) == 0;
+}
+
+/* display_name and description are ours only while Konnect holds what we would have written for it. Without an
+ * acknowledged document that is what its own git_repo.name and project label give. */
+static void adopt(struct converge *c, const json_t *service)
+{
+	json_t *doc = document_of_service(service, c->want), *git_repo;
+	_cleanup_free_ char *expected = NULL;
+
+	git_repo = json_object_get(json_object_get(service, "custom_fields"), "git_repo");
+	expected = xasprintf("%s / %s", konnect_text(json_object_get(service, "labels"), LABEL_PROJECT),
+			     konnect_text(git_repo, "name"));
+	if (strcmp(expected, konnect_text(service, "display_name")) != 0)
+		json_object_set(doc, "display_name", json_object_get(c->want, "display_name"));
+	json_object_set(doc, "description", json_object_get(c->want, "description"));
+	set_text(&c->row.service_id, konnect_text(service, "id"));
+	acknowledge(c, doc);
+	json_decref(doc);
+	c->adopted = true;
+	json_decref(c->custom_fields);
+	c->custom_fields = NULL;
+	if (document_patch_needs_read(c->have, c->want))
+		c->custom_fields = json_incref(json_object_get(service, "custom_fields"));
+	next_step(c);
+}
+
+static void lookup_answer(struct converge *c, int status, const json_t *answer)
+{
+	json_t *list = json_object_get(answer, "data"), *service;
+	size_t i;
+
+	if (status != 200) {
+		park(c, "looking up the service name was", status, answer);
+		return;
+	}
+	json_array_foreach(list, i, service) {
+		if (strcmp(konnect_text(service, "name"), c->row.service_name) != 0)
+			continue;
+		if (is_ours(c, service) && *konnect_text(service, "id") != '\0')
+			adopt(c, service);
+		else
+			next_name(c, konnect_is_foreign(service) ? "an object of another tool" : "another service");
+		return;
+	}
+	free(c->row.parked);
+	c->row.parked = xasprintf("Konnect refuses the service name %s although nobody has it", c->row.service_name);
+	c->step = CONVERGE_PARKED;
+}
+
+/* A field that is not what we wrote has been edited: it is theirs, and is acknowledged as it is wanted. */
+static void leave_edited(struct converge *c, const json_t *service)
+{
+	static const char *const fields[] = { "display_name", "description" };
+
+	for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+		if (!json_equal(json_object_get(service, fields[i]), json_object_get(c->have, fields[i])))
+			json_object_set(c->have, fields[i], json_object_get(c->want, fields[i]));
+}
+
+static void read_answer(struct converge *c, int status, const json_t *answer)
+{
+	if (status == 404) {
+		forget_service(c);
+		c->gone = false;
+		next_step(c);
+		return;
+	}
+	if (status != 200 || strcmp(konnect_text(answer, "id"), c->row.service_id) != 0) {
+		park(c, "reading the service was", status, answer);
+		return;
+	}
+	if (c->gone) {
+		park(c, "changing the service, which exists, was", 404, answer);
+		return;
+	}
+	json_decref(c->custom_fields);
+	c->custom_fields = json_object_get(answer, "custom_fields") != NULL
+				   ? json_incref(json_object_get(answer, "custom_fields"))
+				   : json_object();
+	leave_edited(c, answer);
+	c->step = CONVERGE_PATCH;
+}
+
+static void map_lookup_answer(struct converge *c, int status, const json_t *answer)
+{
+	json_t *list = json_object_get(answer, "data"), *mapping, *want, *resource;
+	size_t i;
+
+	c->map_lookup_done = true;
+	want = konnect_resource_config(c->instance->resource_keys, c->config, &c->row.repo);
+	json_array_foreach(list, i, mapping) {
+		resource = json_object_get(mapping, "resource");
+		if (strcmp(konnect_text(json_object_get(mapping, "service"), "id"), c->row.service_id) == 0 &&
+		    json_equal(json_object_get(resource, "config"), want) && *konnect_text(mapping, "id") != '\0') {
+			set_text(&c->row.mapping_id, konnect_text(mapping, "id"));
+			break;
+		}
+	}
+	json_decref(want);
+	if (c->row.mapping_id != NULL)
+		next_step(c);
+	else
+		park(c, "mapping the repository, which has no mapping, was", status == 200 ? 409 : status, answer);
+}
+
+void converge_answer(struct converge *c, int status, const json_t *answer)
+{
+	bool ok = status >= 200 && status < 300;
+
+	switch (c->step) {
+	case CONVERGE_CREATE:
+		if (ok && *konnect_text(answer, "id") != '\0') {
+			set_text(&c->row.service_id, konnect_text(answer, "id"));
+			acknowledge(c, c->want);
+			c->created = true;
+			next_step(c);
+		} else if (konnect_name_conflict(status, answer)) {
+			c->step = CONVERGE_LOOKUP;
+		} else {
+			park(c, "creating the service was", status, answer);
+		}
+		return;
+	case CONVERGE_LOOKUP:
+		lookup_answer(c, status, answer);
+		return;
+	case CONVERGE_READ:
+		read_answer(c, status, answer);
+		return;
+	case CONVERGE_PATCH:
+		if (ok) {
+			acknowledge(c, c->want);
+			c->changed = true;
+			next_step(c);
+		} else if (status == 404 && !c->gone) {
+			c->gone = true;
+			c->step = CONVERGE_READ;
+		} else {
+			park(c, "changing the service was", status, answer);
+		}
+		return;
+	case CONVERGE_MAP:
+		if (ok && *konnect_text(answer, "id") != '\0') {
+			set_text(&c->row.mapping_id, konnect_text(answer, "id"));
+			next_step(c);
+		} else if (status == 409 && !c->map_lookup_done) {
+			c->step = CONVERGE_MAP_LOOKUP;
+		} else {
+			park(c, "mapping the repository was", status, answer);
+		}
+		return;
+	case CONVERGE_MAP_LOOKUP:
+		map_lookup_answer(c, status, answer);
+		return;
+	case CONVERGE_DONE:
+	case CONVERGE_PARKED:
+		return;
+	}
+}

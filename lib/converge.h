@@ -1,0 +1,76 @@
+/* Converge: the Konnect requests that turn "have" into "want" for one repository, or for one integration instance.
+ * Pure: it says what to send next and learns from each answer; the row it works on is what the cache is to keep. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "cache.h"
+#include "config.h"
+#include "konnect.h"
+
+enum converge_step {
+	CONVERGE_CREATE,	/* POST the service */
+	CONVERGE_LOOKUP,	/* whose is the name? */
+	CONVERGE_READ,		/* GET the service before custom_fields are written, or after a 404 */
+	CONVERGE_PATCH,
+	CONVERGE_MAP,		/* POST the mapping, which creates the resource */
+	CONVERGE_MAP_LOOKUP,	/* the mapping exists: find its id */
+	CONVERGE_DONE,
+	CONVERGE_PARKED,	/* row.parked says why */
+};
+
+struct converge {
+	const struct config_instance *config;
+	const struct cache_instance *instance;
+	const uint8_t *key;	/* of the cache's digests */
+	struct cache_row row;	/* owned */
+	json_t *want;
+	json_t *have;		/* NULL without a service */
+	json_t *custom_fields;	/* Konnect's, read before they are written */
+	enum converge_step step;
+	int names_tried;
+	bool map_lookup_done;
+	bool gone;		/* a PATCH said 404, to be confirmed by a read */
+	bool created, changed, adopted, name_taken; /* what happened, for the log */
+};
+
+/* Takes over the row (which is emptied). The instance must have its konnect_id and resource type. */
+void converge_init(struct converge *c, const struct config_instance *config, const struct cache_instance *instance,
+		   const uint8_t *key, struct cache_row *row);
+void converge_done(struct converge *c);
+
+/* The next request, or false when the step is CONVERGE_DONE or CONVERGE_PARKED. */
+bool converge_request(const struct converge *c, struct konnect_request *ret);
+
+/* Learns from the answer to that request. Only answers about the object come here: what speaks of the service as a whole
+ * (401, 403, 429, 5xx, no answer) is the sink's business. */
+void converge_answer(struct converge *c, int status, const json_t *answer);
+
+enum converge_instance_step {
+	INSTANCE_INTEGRATIONS,	/* read the resource types */
+	INSTANCE_LOOKUP,
+	INSTANCE_CREATE,
+	INSTANCE_PATCH,
+	INSTANCE_DONE,
+	INSTANCE_REFUSED,	/* see error */
+};
+
+struct converge_instance {
+	const struct config_instance *config;
+	const char *resource_type;	/* configured, or NULL */
+	struct cache_instance *instance; /* updated as Konnect acknowledges */
+	enum converge_instance_step step;
+	json_t *want;
+	json_t *have;
+	int lookups;
+	bool read_only;			/* --dry-run: look, and say what would be done */
+	bool created, adopted, changed;
+	char *error;			/* why the instance is refused */
+};
+
+void converge_instance_init(struct converge_instance *c, const struct config_instance *config, const char *resource_type,
+			    struct cache_instance *instance, bool read_only);
+void converge_instance_done(struct converge_instance *c);
+bool converge_instance_request(const struct converge_instance *c, struct konnect_request *ret);
+void converge_instance_answer(struct converge_instance *c, int status, const json_t *answer);

@@ -1,0 +1,232 @@
+/* Converging an integration instance: created if missing, adopted if it is the same organization's, else refused. */
+#include <errno.h>
+#include <string.h>
+
+#include "converge.h"
+#include "document.h"
+#include "limits.h"
+#include "util.h"
+
+static void refuse(struct converge_instance *c, char *why)
+{
+	free(c->error);
+	c->error = why;
+	c->step = INSTANCE_REFUSED;
+}
+
+static void refuse_answer(struct converge_instance *c, const char *what, int status, const json_t *answer)
+{
+	char reason[MESSAGE_MAX];
+
+	refuse(c, xasprintf("%s was refused with %d: %s", what, status, konnect_reason(answer, reason, sizeof(reason))));
+}
+
+static void replace(char **field, char *value)
+{
+	free(*field);
+	*field = value;
+}
+
+static void acknowledge(struct converge_instance *c, const json_t *answer)
+{
+	if (*konnect_text(answer, "id") != '\0')
+		replace(&c->instance->konnect_id, xstrdup(konnect_text(answer, "id")));
+	replace(&c->instance->ack, document_canonical(c->want));
+	c->step = INSTANCE_DONE;
+}
+
+void converge_instance_init(struct converge_instance *c, const struct config_instance *config, const char *resource_type,
+			    struct cache_instance *instance, bool read_only)
+{
+	_cleanup_free_ char *want = document_instance(config, false);
+
+	*c = (struct converge_instance){ .config = config, .resource_type = resource_type, .instance = instance,
+					 .read_only = read_only };
+	c->want = json_loads(want, 0, NULL);
+	if (instance->resource_type == NULL || instance->resource_keys == NULL ||
+	    (resource_type != NULL && strcmp(resource_type, instance->resource_type) != 0))
+		c->step = INSTANCE_INTEGRATIONS;
+	else if (instance->konnect_id == NULL || instance->ack == NULL || strcmp(instance->ack, want) != 0)
+		c->step = INSTANCE_LOOKUP;
+	else
+		c->step = INSTANCE_DONE;
+}
+
+void converge_instance_done(struct converge_instance *c)
+{
+	json_decref(c->want);
+	json_decref(c->have);
+	free(c->error);
+	*c = (struct converge_instance){ 0 };
+}
+
+static char *create_body(const struct converge_instance *c)
+{
+	_cleanup_free_ char *text = document_instance(c->config, true);
+	json_t *j = json_loads(text, 0, NULL);
+	char *body;
+
+	json_object_set_new(j, "integration_name", json_string(KONNECT_INTEGRATION));
+	body = document_canonical(j);
+	json_decref(j);
+	return body;
+}
+
+/* Only what the configuration sets: labels always, display name and description if they are configured. */
+static json_t *patch_of(const struct converge_instance *c)
+{
+	json_t *have = document_of_service(c->have, c->want), *patch;
+
+	patch = document_patch(have, c->want);
+	json_object_del(patch, "config");
+	json_decref(have);
+	return patch;
+}
+
+bool converge_instance_request(const struct converge_instance *c, struct konnect_request *ret)
+{
+	_cleanup_free_ char *id = NULL;
+	json_t *patch;
+
+	*ret = (struct konnect_request){ .method = "GET" };
+	switch (c->step) {
+	case INSTANCE_INTEGRATIONS:
+		ret->path = xstrdup("/v1/integrations?filter%5Bname%5D%5Beq%5D=" KONNECT_INTEGRATION "&page%5Bsize%5D=100");
+		return true;
+	case INSTANCE_LOOKUP:
+		ret->path = xasprintf("/v1/integration-instances?filter%%5Bname%%5D%%5Beq%%5D=%s&page%%5Bsize%%5D=1",
+				      c->config->name);
+		return true;
+	case INSTANCE_CREATE:
+		ret->method = "POST";
+		ret->path = xstrdup("/v1/integration-instances");
+		ret->body = create_body(c);
+		return true;
+	case INSTANCE_PATCH:
+		id = konnect_encode(konnect_text(c->have, "id"));
+		patch = patch_of(c);
+		ret->method = "PATCH";
+		ret->path = xasprintf("/v1/integration-instances/%s", id);
+		ret->body = document_canonical(patch);
+		json_decref(patch);
+		return true;
+	case INSTANCE_DONE:
+	case INSTANCE_REFUSED:
+		break;
+	}
+	return false;
+}
+
+static void existing(struct converge_instance *c, json_t *found)
+{
+	const char *integration = konnect_text(json_object_get(found, "integration"), "name"),
+		   *organization = konnect_text(json_object_get(found, "config"), "organization");
+	json_t *patch;
+
+	if (strcmp(integration, KONNECT_INTEGRATION) != 0) {
+		refuse(c, xasprintf("Konnect has an integration instance \"%s\" of the integration \"%s\", not azure-devops; give "
+				    "this instance another name", c->config->name, integration));
+		return;
+	}
+	if (ascii_strcasecmp(organization, c->config->organization) != 0) {
+		refuse(c, xasprintf("Konnect's integration instance \"%s\" is for the organization \"%s\", the configuration says "
+				    "\"%s\"; correct one of them, or give this instance another name", c->config->name,
+				    organization, c->config->organization));
+		return;
+	}
+	if (konnect_is_foreign(found)) {
+		refuse(c, xasprintf("Konnect's integration instance \"%s\" is managed by another tool (label KONGCTL-*); give this "
+				    "instance another name", c->config->name));
+		return;
+	}
+	c->adopted = !konnect_is_ours(found, c->config->name);
+	c->have = json_incref(found);
+	replace(&c->instance->konnect_id, xstrdup(konnect_text(found, "id")));
+	patch = patch_of(c);
+	if (json_object_size(patch) > 0 && !c->read_only)
+		c->step = INSTANCE_PATCH;
+	else
+		acknowledge(c, found);
+	json_decref(patch);
+}
+
+static void lookup_answer(struct converge_instance *c, int status, const json_t *answer)
+{
+	json_t *list = json_object_get(answer, "data"), *p;
+	size_t i;
+
+	if (status != 200) {
+		refuse_answer(c, "looking up the integration instance", status, answer);
+		return;
+	}
+	c->lookups++;
+	json_array_foreach(list, i, p) {
+		if (strcmp(konnect_text(p, "name"), c->config->name) == 0 && *konnect_text(p, "id") != '\0') {
+			existing(c, p);
+			return;
+		}
+	}
+	if (c->lookups > 1) {
+		refuse(c, xasprintf("Konnect refuses the instance name \"%s\" although nobody has it; give this instance another name",
+				    c->config->name));
+	} else if (c->read_only) {
+		c->created = true;
+		c->step = INSTANCE_DONE;
+	} else {
+		c->step = INSTANCE_CREATE;
+	}
+}
+
+static void integrations_answer(struct converge_instance *c, int status, const json_t *answer)
+{
+	char *type = NULL, *keys = NULL, *error = NULL;
+
+	if (status != 200) {
+		refuse_answer(c, "reading Konnect's integrations", status, answer);
+		return;
+	}
+	if (konnect_resource_type(answer, c->resource_type, &type, &keys, &error) < 0) {
+		refuse(c, error);
+		return;
+	}
+	replace(&c->instance->resource_type, type);
+	replace(&c->instance->resource_keys, keys);
+	c->step = INSTANCE_LOOKUP;
+}
+
+void converge_instance_answer(struct converge_instance *c, int status, const json_t *answer)
+{
+	bool ok = status >= 200 && status < 300;
+
+	switch (c->step) {
+	case INSTANCE_INTEGRATIONS:
+		integrations_answer(c, status, answer);
+		return;
+	case INSTANCE_LOOKUP:
+		lookup_answer(c, status, answer);
+		return;
+	case INSTANCE_CREATE:
+		if (ok && *konnect_text(answer, "id") != '\0') {
+			c->created = true;
+			acknowledge(c, answer);
+		} else if (konnect_name_conflict(status, answer)) {
+			c->step = INSTANCE_LOOKUP;
+		} else {
+			refuse_answer(c, "creating the integration instance", status, answer);
+		}
+		return;
+	case INSTANCE_PATCH:
+		if (ok) {
+			c->changed = true;
+			acknowledge(c, answer);
+		} else if (status == 404 && c->lookups < 2) {
+			c->step = INSTANCE_LOOKUP;
+		} else {
+			refuse_answer(c, "changing the integration instance", status, answer);
+		}
+		return;
+	case INSTANCE_DONE:
+	case INSTANCE_REFUSED:
+		return;
+	}
+}

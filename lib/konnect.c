@@ -1,0 +1,258 @@
+#include "konnect.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "document.h"
+#include "limits.h"
+#include "util.h"
+
+void konnect_request_done(struct konnect_request *r)
+{
+	free(r->path);
+	free(r->body);
+	*r = (struct konnect_request){ 0 };
+}
+
+char *konnect_encode(const char *s)
+{
+	char *out = xcalloc(strlen(s) * 3 + 1, 1), *o = out;
+
+	for (; *s != '\0'; s++) {
+		if (ascii_is_alnum(*s) || *s == '-' || *s == '.' || *s == '_' || *s == '~')
+			*o++ = *s;
+		else
+			o += sprintf(o, "%%%02X", (unsigned char)*s);
+	}
+	return out;
+}
+
+const char *konnect_text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+bool konnect_name_conflict(int status, const json_t *answer)
+{
+	json_t *list = json_object_get(answer, "invalid_parameters"), *p;
+	size_t i;
+
+	if (status == 409)
+		return true;
+	if (status != 400 || json_array_size(list) == 0)
+		return false;
+	json_array_foreach(list, i, p)
+		if (strcmp(konnect_text(p, "field"), "name") != 0)
+			return false;
+	return true;
+}
+
+const char *konnect_reason(const json_t *answer, char *buf, size_t n)
+{
+	json_t *list = json_object_get(answer, "invalid_parameters"), *p;
+	char text[MESSAGE_MAX];
+	size_t i, used = 0;
+
+	text[0] = '\0';
+	json_array_foreach(list, i, p) {
+		if (used < sizeof(text))
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s: %s", i > 0 ? "; " : "",
+						 konnect_text(p, "field"), konnect_text(p, "reason"));
+	}
+	if (used == 0)
+		(void)snprintf(text, sizeof(text), "%s", konnect_text(answer, "detail"));
+	return printable(buf, n, text);
+}
+
+const char *konnect_trace(const json_t *answer)
+{
+	return konnect_text(answer, "instance");
+}
+
+enum fill { FILL_NONE, FILL_ORGANIZATION, FILL_PROJECT, FILL_PROJECT_ID, FILL_REPOSITORY, FILL_REPOSITORY_ID };
+
+static enum fill fill_of(const char *key)
+{
+	static const struct {
+		const char *word;
+		enum fill fill;
+	} words[] = {
+		{ "organization", FILL_ORGANIZATION }, { "org", FILL_ORGANIZATION }, { "organizationname", FILL_ORGANIZATION },
+		{ "project", FILL_PROJECT }, { "projectname", FILL_PROJECT }, { "projectid", FILL_PROJECT_ID },
+		{ "repository", FILL_REPOSITORY }, { "repo", FILL_REPOSITORY }, { "repositoryname", FILL_REPOSITORY },
+		{ "name", FILL_REPOSITORY }, { "repositoryid", FILL_REPOSITORY_ID }, { "repoid", FILL_REPOSITORY_ID },
+		{ "id", FILL_REPOSITORY_ID },
+	};
+	char word[64];
+	size_t n = 0;
+
+	for (; *key != '\0' && n + 1 < sizeof(word); key++) {
+		char c = ascii_lower(*key);
+
+		if (c >= 'a' && c <= 'z')
+			word[n++] = c;
+	}
+	word[n] = '\0';
+	for (size_t i = 0; i < ELEMENTSOF(words); i++)
+		if (strcmp(words[i].word, word) == 0)
+			return words[i].fill;
+	return FILL_NONE;
+}
+
+static json_t *definition_of(const json_t *type)
+{
+	return json_object_get(json_object_get(type, "schema"), "definition");
+}
+
+/* The first key that cannot be filled, or NULL. A type without keys identifies nothing. */
+static const char *unfillable_key(const json_t *type)
+{
+	json_t *definition = definition_of(type), *kind;
+	const char *key;
+
+	if (json_object_size(definition) == 0)
+		return "(no keys)";
+	json_object_foreach(definition, key, kind)
+		if (fill_of(key) == FILL_NONE || json_string_value(kind) == NULL || strcmp(json_string_value(kind), "string") != 0)
+			return key;
+	return NULL;
+}
+
+static json_t *integration_types(const json_t *integrations)
+{
+	json_t *list = json_object_get(integrations, "data"), *p;
+	size_t i;
+
+	json_array_foreach(list, i, p)
+		if (strcmp(konnect_text(p, "name"), KONNECT_INTEGRATION) == 0)
+			return json_object_get(p, "resource_types");
+	return NULL;
+}
+
+static char *type_list(json_t *types)
+{
+	char *s = xstrdup(""), *more;
+	const char *name;
+	json_t *type;
+
+	json_object_foreach(types, name, type) {
+		more = xasprintf("%s%s%s", s, *s != '\0' ? ", " : "", name);
+		free(s);
+		s = more;
+	}
+	return s;
+}
+
+static int choose(json_t *types, const char *configured, const char **ret_name, char **ret_error)
+{
+	_cleanup_free_ char *all = type_list(types);
+	const char *name, *found = NULL;
+	size_t n = 0;
+	json_t *type;
+
+	if (configured != NULL) {
+		if (json_object_get(types, configured) == NULL) {
+			*ret_error = xasprintf("resource_type \"%s\" is none of Konnect's for azure-devops (%s)", configured, all);
+			return -EINVAL;
+		}
+		*ret_name = configured;
+		return 0;
+	}
+	json_object_foreach(types, name, type) {
+		if (json_object_size(types) == 1 || unfillable_key(type) == NULL) {
+			found = name;
+			n++;
+		}
+	}
+	if (n != 1) {
+		*ret_error = xasprintf("%s of Konnect's resource types (%s) can be a repository; set resource_type",
+				       n == 0 ? "none" : "more than one", all);
+		return -EINVAL;
+	}
+	*ret_name = found;
+	return 0;
+}
+
+int konnect_resource_type(const json_t *integrations, const char *configured, char **ret_type, char **ret_keys,
+			  char **ret_error)
+{
+	json_t *types = integration_types(integrations), *type, *keys, *kind;
+	const char *name = NULL, *bad, *key;
+
+	if (json_object_size(types) == 0) {
+		*ret_error = xstrdup("Konnect offers no integration azure-devops with resource types in this region; check region");
+		return -EINVAL;
+	}
+	if (choose(types, configured, &name, ret_error) < 0)
+		return -EINVAL;
+	type = json_object_get(types, name);
+	bad = unfillable_key(type);
+	if (bad != NULL) {
+		*ret_error = xasprintf("Konnect's resource type \"%s\" wants the key \"%s\", which nothing in a listing fills; set "
+				       "resource_type to another", name, bad);
+		return -EINVAL;
+	}
+	keys = json_array();
+	json_object_foreach(definition_of(type), key, kind)
+		json_array_append_new(keys, json_string(key));
+	*ret_type = xstrdup(name);
+	*ret_keys = json_dumps(keys, JSON_COMPACT);
+	json_decref(keys);
+	return 0;
+}
+
+json_t *konnect_resource_config(const char *keys, const struct config_instance *c, const struct repo *r)
+{
+	json_t *list = json_loads(keys, 0, NULL), *out = json_object(), *item;
+	char guid[37];
+	size_t i;
+
+	guid_format(r->guid, guid);
+	json_array_foreach(list, i, item) {
+		const char *key = json_string_value(item), *value = NULL;
+
+		if (key == NULL)
+			continue;
+		switch (fill_of(key)) {
+		case FILL_ORGANIZATION:
+			value = c->organization;
+			break;
+		case FILL_PROJECT:
+			value = r->project_name;
+			break;
+		case FILL_PROJECT_ID:
+			value = r->project_id;
+			break;
+		case FILL_REPOSITORY:
+			value = r->name;
+			break;
+		case FILL_REPOSITORY_ID:
+			value = guid;
+			break;
+		case FILL_NONE:
+			break;
+		}
+		if (value != NULL)
+			json_object_set_new(out, key, json_string(value));
+	}
+	json_decref(list);
+	return out;
+}
+
+bool konnect_is_foreign(const json_t *object)
+{
+	json_t *labels = json_object_get(object, "labels");
+
+	return json_object_get(labels, "KONGCTL-namespace") != NULL || json_object_get(labels, "KONGCTL-protected") != NULL;
+}
+
+bool konnect_is_ours(const json_t *object, const char *instance)
+{
+	json_t *labels = json_object_get(object, "labels");
+
+	return !konnect_is_foreign(object) && strcmp(konnect_text(labels, LABEL_MANAGED_BY), LABEL_MANAGED_BY_US) == 0 &&
+	       strcmp(konnect_text(labels, LABEL_INSTANCE), instance) == 0;
+}

@@ -1,0 +1,49 @@
+/* Konnect's Catalog API as data: requests to send, answers to understand. Pure; facts from Kong's Service Catalog v1. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config.h"
+#include "repo.h"
+
+#define KONNECT_INTEGRATION "azure-devops"
+
+/* path begins with /v1; path and body are owned. */
+struct konnect_request {
+	const char *method;
+	char *path;
+	char *body;	/* NULL = none */
+};
+void konnect_request_done(struct konnect_request *r);
+
+/* Percent-encodes everything but unreserved characters. */
+char *konnect_encode(const char *s);
+
+/* Whether a refused POST is about the name and nothing else: 409, or 400 whose invalid_parameters name only `name`. */
+bool konnect_name_conflict(int status, const json_t *answer);
+
+/* Konnect's reasons in one printable line: "name: must be unique; labels: ..." or its detail; returns buf. */
+const char *konnect_reason(const json_t *answer, char *buf, size_t n);
+
+/* The correlation id Konnect's support asks for ("kong:trace:..."), or "". Borrowed. */
+const char *konnect_trace(const json_t *answer);
+
+/* Finds the resource type to use in the answer of GET /v1/integrations: `configured` if not NULL, the only one, or the
+ * only one whose keys can all be filled. 0, *ret_type and *ret_keys (a JSON array of the keys' names), owned by the
+ * caller; -EINVAL with a sentence in *ret_error. */
+int konnect_resource_type(const json_t *integrations, const char *configured, char **ret_type, char **ret_keys,
+			  char **ret_error);
+
+/* The config object that identifies a repository, from the keys konnect_resource_type() gave. */
+json_t *konnect_resource_config(const char *keys, const struct config_instance *c, const struct repo *r);
+
+/* A string member, or "". Borrowed. */
+const char *konnect_text(const json_t *o, const char *key);
+
+/* Whether a service or an integration instance carries our marks for this instance, and no foreign one. */
+bool konnect_is_ours(const json_t *object, const char *instance);
+
+/* Whether another tool has marked the object as its own. */
+bool konnect_is_foreign(const json_t *object);
