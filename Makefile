@@ -1,5 +1,5 @@
 # adosyncd: one Makefile, not recursive. `make` builds, `make check` proves, `make demo` shows.
-# CFLAGS and LDFLAGS are the builder's; ours stand in OUR_CFLAGS and OUR_LDFLAGS.
+# CFLAGS and LDFLAGS are the builder's; ours stand in OUR_CFLAGS and OUR_LDFLAGS. V=1 shows the commands.
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
@@ -9,6 +9,8 @@ PYTHON ?= /usr/bin/python3
 BUILD ?= build
 CFLAGS ?= -O2 -g
 WERROR ?=
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
 
 PKGS := libcurl jansson libevent libsystemd sqlite3 libconfuse
 cc-option = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
@@ -22,22 +24,28 @@ HARDEN := -fstack-protector-strong $(call cc-option,-fstack-clash-protection) $(
 	-fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -fPIE \
 	$(call cc-option,-ftrivial-auto-var-init=zero)
 FORTIFY ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
-OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Ilib -MMD -MP $(WARN) $(WERROR) $(HARDEN) $(FORTIFY) $(PKG_CFLAGS)
-OUR_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,--no-copy-dt-needed-entries
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+OUR_CFLAGS := -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Ilib -MMD -MP $(WARN) $(WERROR) $(HARDEN) $(FORTIFY) $(PKG_CFLAGS)
+OUR_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,--no-copy-dt-needed-entries
 
 LIB_SRC := $(sort $(wildcard lib/*.c))
 DAEMON_SRC := $(sort $(wildcard daemon/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+ENGINE_SRC := $(sort $(wildcard tests/engine/test_*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
-DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
+# the programs' main files are theirs alone; everything else of daemon/ is an archive that tests link too
+DAEMON_OBJ := $(filter-out $(BUILD)/daemon/main.o,$(DAEMON_SRC:%.c=$(BUILD)/%.o))
 UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
+ENGINE_BIN := $(ENGINE_SRC:%.c=$(BUILD)/%)
+REPLAY_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
+FUZZ_SECONDS ?= 30
 
 # keep the objects of the tests: make would delete them as intermediate files
 .SECONDARY:
 
-.PHONY: all check check-unit check-system-tests deps clean
+.PHONY: all
 all: need $(BUILD)/adosyncd
 
 .PHONY: need
@@ -47,27 +55,87 @@ need:
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) -c $< -o $@
+	@[ "$(V)" = 1 ] || echo "  CC $<"
+	$(Q)$(CC) $(OUR_CFLAGS) $(CFLAGS) -c $< -o $@
 
 $(BUILD)/libadosync.a: $(LIB_OBJ)
-	rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/adosyncd: $(DAEMON_OBJ) $(BUILD)/libadosync.a
+$(BUILD)/libdaemon.a: $(DAEMON_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+LINK = @[ "$(V)" = 1 ] || echo "  LD $@"; \
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $(CFLAGS) $^ $(PKG_LIBS) -o $@
+
+$(BUILD)/adosyncd: $(BUILD)/daemon/main.o $(BUILD)/libdaemon.a $(BUILD)/libadosync.a
+	$(LINK)
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libadosync.a
-	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $(CFLAGS) $^ $(PKG_LIBS) -o $@
+	$(LINK)
 
+$(BUILD)/tests/engine/%: $(BUILD)/tests/engine/%.o $(BUILD)/libdaemon.a $(BUILD)/libadosync.a
+	$(LINK)
+
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libadosync.a
+	$(LINK)
+
+.PHONY: check deps check-unit check-replay check-programs
 check: deps
-	$(MAKE) check-unit
+	@$(MAKE) --no-print-directory check-unit check-replay check-programs
 
 deps:
 	@tests/install-deps check
 
-check-unit: $(UNIT_BIN)
-	@tests/run-unit $(UNIT_BIN)
+check-unit: $(UNIT_BIN) $(ENGINE_BIN)
+	@tests/run-unit $(UNIT_BIN) $(ENGINE_BIN)
 
+# every fuzz target over its corpus, without a fuzzer
+check-replay: $(REPLAY_BIN)
+	@for t in $(REPLAY_BIN); do $$t tests/fuzz/corpus/$${t##*/fuzz_} || exit 1; done
+
+check-programs: all
+	@ADOSYNCD=$(CURDIR)/$(BUILD)/adosyncd $(PYTHON) -m pytest -q -p no:cacheprovider tests/system
+
+.PHONY: check-asan
+check-asan: deps
+	@$(MAKE) --no-print-directory BUILD=build-asan FORTIFY=-U_FORTIFY_SOURCE LDFLAGS='-fsanitize=address,undefined' \
+		CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' check-unit check-replay check-programs
+
+# libFuzzer is clang's. FUZZ_SECONDS is the time for each target.
+.PHONY: fuzz
+fuzz: 
+	@tests/install-deps fuzz
+	@for t in $(FUZZ_SRC); do n=$${t##*/fuzz_}; n=$${n%.c}; mkdir -p build-fuzz/$$n; \
+		clang -std=c11 -D_GNU_SOURCE -DVERSION='"fuzz"' -Ilib -g -O1 -fsanitize=fuzzer,address,undefined \
+			-fno-sanitize-recover=all $(PKG_CFLAGS) $$t $(LIB_SRC) $(PKG_LIBS) -o build-fuzz/fuzz_$$n || exit 1; \
+		echo "fuzzing $$n for $(FUZZ_SECONDS) s"; \
+		build-fuzz/fuzz_$$n -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 build-fuzz/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+.PHONY: demo
+demo:
+	@tests/install-deps demo
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) tests/demo.py $(BUILD)/adosyncd
+
+.PHONY: lint
+lint: all
+	@tests/install-deps check
+	@tests/lint/options.sh $(BUILD)/adosyncd
+	@for t in tests/lint/*.sh; do case $$t in */options.sh) ;; *) $$t || exit 1 ;; esac; done
+
+.PHONY: install
+install: all
+	install -D -m 0755 $(BUILD)/adosyncd $(DESTDIR)$(PREFIX)/sbin/adosyncd
+	install -D -m 0644 systemd/adosyncd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/adosyncd.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' systemd/adosyncd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/adosyncd.service
+	install -D -m 0644 conf/man/adosyncd.8 $(DESTDIR)$(PREFIX)/share/man/man8/adosyncd.8
+	install -D -m 0644 conf/man/adosyncd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/adosyncd.conf.5
+	install -D -m 0644 conf/adosyncd.conf $(DESTDIR)$(PREFIX)/share/doc/adosyncd/adosyncd.conf
+	install -D -m 0644 conf/instances.d/contoso.conf.example $(DESTDIR)$(PREFIX)/share/doc/adosyncd/contoso.conf.example
+
+.PHONY: clean
 clean:
 	rm -rf build build-*
 
--include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(UNIT_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/daemon/main.d $(UNIT_BIN:=.d) $(ENGINE_BIN:=.d) $(REPLAY_BIN:=.d)

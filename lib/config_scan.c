@@ -139,8 +139,6 @@ static enum token scan_string(struct scan *s)
 	s->quote = *s->p++;
 	s->start = s->p;
 	while (s->p < s->end && *s->p != s->quote) {
-		if (!*s->p)
-			return fail(s, "a NUL byte; the configuration is text");
 		if (*s->p == '\n')
 			return fail(s, "a string does not end on its line; write \\n in double quotes, or a \\ "
 				       "before the end of the line to go on");
@@ -359,7 +357,7 @@ static char *expand_title(const struct scan *s)
 		const char *value, *close = NULL;
 		char *longer, *fallback;
 
-		if (s->quote == '"' && end - p >= 2 && p[0] == '$' && p[1] == '{')
+		if (s->quote == '"' && end - p >= 2 && p[0] == '$' && p[1] == '{' && p[-1] != '\\')
 			close = memchr(p, '}', (size_t)(end - p));
 		if (close) {
 			part = xstrndup(p + 2, (size_t)(close - p) - 2);
@@ -475,6 +473,13 @@ void config_scan(const char *file, size_t source, char *text, size_t len, struct
 		.file = file, .source = source, .p = text, .end = text + len, .line = 1, .sections = ret, .e = e,
 	};
 
+	for (char *p = text; p < s.end && *p; p++)
+		s.line += *p == '\n';
+	if (strlen(text) < len) {
+		fail(&s, "a NUL byte; the configuration is text");
+		return;
+	}
+	s.line = 1;
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		blank(&s, text + 3);
 	for (;;) {

@@ -1,0 +1,35 @@
+/* The log: one line to stderr an event, in the form its reader wants. A function logs or returns, never both. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <syslog.h>
+
+#include "../lib/config.h"
+#include "../lib/util.h"
+
+/* Structured fields of an event, all optional. Names from outside are made printable here. */
+struct log_fields {
+	const char *event;		/* ADOSYNC_EVENT */
+	const char *instance;		/* ADOSYNC_INSTANCE */
+	const char *organization;	/* ADOSYNC_ORGANIZATION */
+	const char *repository;		/* ADOSYNC_REPOSITORY, the GUID */
+	int http_status;		/* ADOSYNC_HTTP_STATUS, 0 = none */
+	const char *activity_id;	/* ADOSYNC_ACTIVITY_ID */
+	const char *trace;		/* ADOSYNC_TRACE */
+};
+
+/* LOG_FORMAT_AUTO: journal prefixes ("<6>") when stderr is the journal, text on a terminal, JSON lines otherwise. */
+void log_setup(enum log_format format, int max_priority);
+
+/* Whether a message of this priority would be written. */
+bool log_wants(int priority);
+
+/* "subject: message", the subject first: an instance's name, "konnect", "cache", "config". f may be NULL. */
+void log_event(int priority, const struct log_fields *f, const char *subject, const char *fmt, ...) _printf_(4, 5);
+
+#define log_debug(subject, ...) log_event(LOG_DEBUG, NULL, subject, __VA_ARGS__)
+#define log_info(subject, ...) log_event(LOG_INFO, NULL, subject, __VA_ARGS__)
+#define log_notice(subject, ...) log_event(LOG_NOTICE, NULL, subject, __VA_ARGS__)
+#define log_warning(subject, ...) log_event(LOG_WARNING, NULL, subject, __VA_ARGS__)
+#define log_error(subject, ...) log_event(LOG_ERR, NULL, subject, __VA_ARGS__)

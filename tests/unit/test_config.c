@@ -1,0 +1,772 @@
+/* The configuration: every key, every refusal with its message, duplicates, merging, the environment. */
+#include "../../lib/config.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "../../lib/limits.h"
+#include "../../lib/util.h"
+#include "t.h"
+
+#define I(keys) "instance \"a\" {\n organization = \"o\"\n " keys "\n}\n"
+#define K(keys) "konnect {\n " keys "\n}\n" I("")
+#define D(keys) "daemon {\n " keys "\n}\n" I("")
+#define DEF(keys) "defaults {\n " keys "\n}\n" I("")
+
+#define URL_ALLOWED "allowed: https://HOST[:PORT][/PATH], http:// only to 127.0.0.0/8, [::1] and localhost"
+#define PROXY_ALLOWED "allowed: http://HOST:PORT, https://HOST:PORT, socks5h://HOST:PORT, or empty for none"
+#define GLOB_ALLOWED "allowed: a list of patterns PROJECT or PROJECT/REPOSITORY with * and ?"
+#define LABEL_ALLOWED \
+	"allowed: up to 39 of KEY=VALUE, each 1 to 63 of a-z A-Z 0-9 . _ -, beginning and ending with a letter or " \
+	"digit; no key twice, of ours, or beginning with kong, konnect, mesh, kic or _"
+#define SPAN_ALLOWED "allowed: a span such as 30s, 15min or 1h 30min, from 1s to 365d"
+#define LIMIT_ALLOWED "allowed: 0% to 100% of the known repositories, or a number of them"
+#define SECRET_ALLOWED \
+	"allowed: a path, relative ones are looked up in $CREDENTIALS_DIRECTORY, then beside the configuration"
+#define SECTION_ALLOWED "allowed: konnect, daemon, defaults, instance \"NAME\""
+#define NAME_ALLOWED "allowed: 1 to 40 of 0-9 a-z . -, beginning and ending with 0-9 or a-z"
+#define OUTSIDE \
+	"stands outside quotes; values of more than letters, digits and _ . % - stand in double quotes"
+
+static const struct {
+	const char *text, *want;
+} refusals[] = {
+	/* structure */
+	{ "", "f: instance: there is none; allowed: at least one, here or in ./instances.d/NAME.conf" },
+	{ "konnect { }", "f: instance: there is none; allowed: at least one, here or in ./instances.d/NAME.conf" },
+	{ "{", "f:1: a section is expected here; " SECTION_ALLOWED },
+	{ "}", "f:1: a section is expected here; " SECTION_ALLOWED },
+	{ "\n\"konnect\" { }", "f:2: a section is expected here; " SECTION_ALLOWED },
+	{ "kong { x = 1 }\n" I(""), "f:1: kong: unknown section; " SECTION_ALLOWED },
+	{ "include(\"/etc/passwd\")", "f:1: include: unknown section; " SECTION_ALLOWED "\n"
+	  "f:1: the character ( " OUTSIDE },
+	{ "region = eu\nfoo bar { x { y = { } } }\n" I(""),
+	  "f:1: region: unknown section; " SECTION_ALLOWED "\nf:2: foo: unknown section; " SECTION_ALLOWED },
+	{ "foo", "f:1: foo: unknown section; " SECTION_ALLOWED "\nf:1: a value or { is missing" },
+	{ "foo { {", "f:1: foo: unknown section; " SECTION_ALLOWED "\nf:1: the file ends before a closing }" },
+	{ "konnect|region = us", "f:1: the character | " OUTSIDE },
+	{ "konnect = { }", "f:1: konnect: { is missing after the section's word" },
+	{ "konnect \"x\" { }\n" I(""), "f:1: konnect: has a name; allowed: konnect { ... }" },
+	{ "konnect {\n region = us\n", "f:3: konnect: the file ends inside the section that begins on line 1; } is "
+	  "missing" },
+	{ "konnect {\n \"region\" = us }", "f:2: a key is expected here, without quotes; allowed: KEY = \"VALUE\", or }" },
+	{ "konnect {\n region us }", "f:2: region: has no value; allowed: region = \"...\"" },
+	{ "konnect {\n region = }", "f:2: region: has no value; allowed: region = \"...\"" },
+	{ "konnect {\n region = , }", "f:2: region: has no value; allowed: region = \"...\"" },
+	{ K("region = { \"us\" }"), "f:2: region: is a list; allowed: one value" },
+	{ I("include = { \"a\" \"b\" }"), "f:3: a list is wrong here; allowed: KEY = { \"...\", \"...\" }" },
+	{ I("include = { , }"), "f:3: a list is wrong here; allowed: KEY = { \"...\", \"...\" }" },
+	{ I("include += { \"a\" }"), "f:3: + stands here; lists are written whole: KEY = { \"...\", \"...\" }" },
+	{ I("include = { Pay* }"), "f:3: the character * " OUTSIDE },
+	{ I("include = { Payments/* }"), "f:3: a comment begins here and does not end; a pattern with * stands in "
+	  "quotes" },
+	{ I("pat_file = a/b"), "f:3: the character / " OUTSIDE },
+	{ I("pat_file = ${HOME}"), "f:3: the character $ " OUTSIDE },
+	{ I("pat_file = \x80"), "f:3: the character ? " OUTSIDE },
+	{ I("pat_file = \"a\nb\""), "f:3: a string does not end on its line; write \\n in double quotes, or a \\ before "
+	  "the end of the line to go on" },
+	{ "instance \"a", "f:1: a string begins here and does not end" },
+	{ "instance 'a\\", "f:1: a string begins here and does not end" },
+	{ I("pat_file = \"a\\400\""), "f:3: a \\ with a number that is no byte; allowed: \\1 to \\377, \\x1 to \\xff" },
+	{ I("pat_file = \"a\\0\""), "f:3: a \\ with a number that is no byte; allowed: \\1 to \\377, \\x1 to \\xff" },
+	{ I("pat_file = \"a\\x00b\""), "f:3: a \\ with a number that is no byte; allowed: \\1 to \\377, \\x1 to \\xff" },
+	{ I("pat_file = \"a\\8\""), "f:3: a \\ with a number that is no byte; allowed: \\1 to \\377, \\x1 to \\xff" },
+	{ I("pat_file = \"a\\1234\""), "f:3: a \\ with a number that is no byte; allowed: \\1 to \\377, \\x1 to \\xff" },
+	{ I("pat_file = \"${HOME\""), "f:3: ${ begins a variable; allowed: ${NAME}, ${NAME:-DEFAULT}, or \\${ for the "
+	  "characters themselves" },
+	{ I("pat_file = \"${}\""), "f:3: ${ begins a variable; allowed: ${NAME}, ${NAME:-DEFAULT}, or \\${ for the "
+	  "characters themselves" },
+	/* unknown keys, all of them at once */
+	{ K("colour = red\n regoin = eu"),
+	  "f:2: colour: unknown key in konnect; allowed: region, url, token_file, rate_per_minute, max_in_flight, "
+	  "create_limit, resource_type, proxy, ca_file\n"
+	  "f:3: regoin: unknown key in konnect; allowed: region, url, token_file, rate_per_minute, max_in_flight, "
+	  "create_limit, resource_type, proxy, ca_file" },
+	{ D("listen = off"), "f:2: listen: unknown key in daemon; allowed: state_directory, log_level, log_format" },
+	{ DEF("organization = o"),
+	  "f:2: organization: unknown key in defaults; allowed: poll_interval, api_version, include, exclude, "
+	  "include_disabled, removal_limit, labels, proxy, ca_file" },
+	{ I("map \"x\" { repositories = { \"a/b\" } }"),
+	  "f:3: map: unknown key in instance; allowed: organization, url, pat_file, display_name, description, "
+	  "poll_interval, api_version, include, exclude, include_disabled, removal_limit, labels, proxy, ca_file" },
+	/* given twice */
+	{ K("region = us\n region = us"), "f:3: region: given twice (first on line 2); allowed: once in a section" },
+	{ I("include = { \"x\" }\n include = { }"),
+	  "f:4: include: given twice (first on line 3); allowed: once in a section" },
+	{ "konnect { }\nkonnect { }\n" I(""), "f:2: konnect: given twice (first at f:1); allowed: once over all files" },
+	{ "daemon { }\n\ndaemon { }\n" I(""), "f:3: daemon: given twice (first at f:1); allowed: once over all files" },
+	{ "defaults { }\ndefaults { }\n" I(""), "f:2: defaults: given twice (first at f:1); allowed: once over all files" },
+	{ I("") I(""), "f:5: instance \"a\": given twice (first at f:1); allowed: one section of a name" },
+	/* instances */
+	{ "instance { organization = \"o\" }", "f:1: instance: has no name; allowed: instance \"NAME\" { ... }" },
+	{ "instance \"a\"", "f:1: instance: { is missing after the section's name" },
+	{ "instance \"\" { }", "f:1: instance: \"\" is not a name; " NAME_ALLOWED },
+	{ "instance \"A\" { }", "f:1: instance: \"A\" is not a name; " NAME_ALLOWED },
+	{ "instance \"-a\" { }", "f:1: instance: \"-a\" is not a name; " NAME_ALLOWED },
+	{ "instance \"a.\" { }", "f:1: instance: \"a.\" is not a name; " NAME_ALLOWED },
+	{ "instance \"a b\" { }", "f:1: instance: \"a b\" is not a name; " NAME_ALLOWED },
+	{ "instance \"\\x61\" { }", "f:1: instance: \"\\x61\" is not a name; " NAME_ALLOWED },
+	{ "instance \"\\${a}\" { }", "f:1: instance: \"\\${a}\" is not a name; " NAME_ALLOWED },
+	{ "instance \"01234567890123456789012345678901234567890\" { }",
+	  "f:1: instance: \"01234567890123456789012345678901234567890\" is not a name; " NAME_ALLOWED },
+	{ "\ninstance \"a\" { }", "f:2: organization: is missing in instance \"a\"; allowed: the name exactly as in Azure "
+	  "DevOps, 1 to 256 bytes without /" },
+	{ "instance a { organization = \"\" }",
+	  "f:1: organization: \"\" is empty; allowed: the name exactly as in Azure DevOps, 1 to 256 bytes without /" },
+	{ "instance a { organization = \"a/b\" }",
+	  "f:1: organization: \"a/b\" has a /; allowed: the name exactly as in Azure DevOps, 1 to 256 bytes without /" },
+	{ "instance a { organization = \"..\" }",
+	  "f:1: organization: \"..\" is not a name; allowed: the name exactly as in Azure DevOps, 1 to 256 bytes without "
+	  "/" },
+	{ "instance a { organization = \"a\\x01b\" }",
+	  "f:1: organization: \"a?b\" has a control character; allowed: the name exactly as in Azure DevOps, 1 to 256 "
+	  "bytes without /" },
+	{ "instance a { organization = \"\xff\" }",
+	  "f:1: organization: \"?\" is not UTF-8; allowed: the name exactly as in Azure DevOps, 1 to 256 bytes without /" },
+	{ I("pat_file = \"\""), "f:3: pat_file: \"\" is empty; " SECRET_ALLOWED },
+	{ I("display_name = \"\""), "f:3: display_name: \"\" is empty; allowed: 1 to 120 characters" },
+	{ I("display_name = \"a\\nb\""), "f:3: display_name: \"a b\" has a control character; allowed: 1 to 120 characters" },
+	{ I("poll_interval = soon"), "f:3: poll_interval: \"soon\" is not a span of time; " SPAN_ALLOWED },
+	{ I("poll_interval = 0"), "f:3: poll_interval: \"0\" is out of range; " SPAN_ALLOWED },
+	{ I("poll_interval = 366d"), "f:3: poll_interval: \"366d\" is out of range; " SPAN_ALLOWED },
+	{ I("poll_interval = 99999999999999999999d"),
+	  "f:3: poll_interval: \"99999999999999999999d\" is out of range; " SPAN_ALLOWED },
+	{ I("api_version = 7"), "f:3: api_version: \"7\" is not a version; allowed: N.N, N.N-preview or N.N-preview.N" },
+	{ I("api_version = 7.1-preview."),
+	  "f:3: api_version: \"7.1-preview.\" is not a version; allowed: N.N, N.N-preview or N.N-preview.N" },
+	{ I("api_version = \"7.1&x\""),
+	  "f:3: api_version: \"7.1&x\" is not a version; allowed: N.N, N.N-preview or N.N-preview.N" },
+	{ I("include = { \"a\", \"\" }"), "f:3: include: \"\" is empty; " GLOB_ALLOWED },
+	{ I("include = \"/a\""), "f:3: include: \"/a\" has nothing on one side of the /, which matches nothing; "
+	  GLOB_ALLOWED },
+	{ I("exclude = \"a/\""), "f:3: exclude: \"a/\" has nothing on one side of the /, which matches nothing; "
+	  GLOB_ALLOWED },
+	{ I("exclude = { \"ok\", \"a/b/c\" }"),
+	  "f:3: exclude: \"a/b/c\" has more than one /, which matches nothing; " GLOB_ALLOWED },
+	{ I("include_disabled = maybe"),
+	  "f:3: include_disabled: \"maybe\" is not a yes or no; allowed: yes, no, true, false, on, off" },
+	{ I("removal_limit = 101%"), "f:3: removal_limit: \"101%\" is out of range; " LIMIT_ALLOWED },
+	{ I("removal_limit = -1"), "f:3: removal_limit: \"-1\" is out of range; " LIMIT_ALLOWED },
+	{ I("removal_limit = 2000001"), "f:3: removal_limit: \"2000001\" is out of range; " LIMIT_ALLOWED },
+	{ I("removal_limit = %"), "f:3: removal_limit: \"%\" is not a limit; " LIMIT_ALLOWED },
+	{ I("labels = { \"team\" }"), "f:3: labels: \"team\" has no =; " LABEL_ALLOWED },
+	{ I("labels = { \"kong-x=y\" }"),
+	  "f:3: labels: \"kong-x=y\" begins with a word that Konnect keeps for itself; " LABEL_ALLOWED },
+	{ I("labels = { \"konnect=y\" }"),
+	  "f:3: labels: \"konnect=y\" begins with a word that Konnect keeps for itself; " LABEL_ALLOWED },
+	{ I("labels = { \"mesh=y\" }"),
+	  "f:3: labels: \"mesh=y\" begins with a word that Konnect keeps for itself; " LABEL_ALLOWED },
+	{ I("labels = { \"kic=y\" }"),
+	  "f:3: labels: \"kic=y\" begins with a word that Konnect keeps for itself; " LABEL_ALLOWED },
+	{ I("labels = { \"_x=y\" }"),
+	  "f:3: labels: \"_x=y\" begins with a word that Konnect keeps for itself; " LABEL_ALLOWED },
+	{ I("labels = { \"managed-by=me\" }"),
+	  "f:3: labels: \"managed-by=me\" is a label that adosyncd sets itself; " LABEL_ALLOWED },
+	{ I("labels = { \"adosyncd-writer=me\" }"),
+	  "f:3: labels: \"adosyncd-writer=me\" is a label that adosyncd sets itself; " LABEL_ALLOWED },
+	{ I("labels = { \"azure-devops-x=y\" }"),
+	  "f:3: labels: \"azure-devops-x=y\" is a label that adosyncd sets itself; " LABEL_ALLOWED },
+	{ I("labels = { \"-a=y\" }"), "f:3: labels: \"-a=y\" has a key Konnect does not take; " LABEL_ALLOWED },
+	{ I("labels = { \"=y\" }"), "f:3: labels: \"=y\" has a key Konnect does not take; " LABEL_ALLOWED },
+	{ I("labels = { \"a=\" }"), "f:3: labels: \"a=\" has a value Konnect does not take; " LABEL_ALLOWED },
+	{ I("labels = { \"a=b c\" }"), "f:3: labels: \"a=b c\" has a value Konnect does not take; " LABEL_ALLOWED },
+	{ I("labels = { \"a=b\", \"ab=c\", \"a=d\" }"),
+	  "f:3: labels: \"a=d\" has the key of another label; " LABEL_ALLOWED },
+	{ I("ca_file = \"\""), "f:3: ca_file: \"\" is empty; allowed: a path, relative ones start beside the "
+	  "configuration" },
+	/* proxies */
+	{ I("proxy = \"proxy:3128\""), "f:3: proxy: \"proxy:3128\" is not of a kind of proxy that is supported; "
+	  PROXY_ALLOWED },
+	{ I("proxy = \"socks5://p:1\""), "f:3: proxy: \"socks5://p:1\" is not of a kind of proxy that is supported; "
+	  PROXY_ALLOWED },
+	{ I("proxy = \"http://p\""), "f:3: proxy: \"http://p\" has no port; " PROXY_ALLOWED },
+	{ I("proxy = \"http://u:secret@p:1\""), "f:3: proxy: \"http://u:secret@p:1\" has a user name or password, which has "
+	  "no place in the configuration; " PROXY_ALLOWED },
+	{ K("proxy = \"http://p:1/x\""), "f:2: proxy: \"http://p:1/x\" has something after the port; " PROXY_ALLOWED },
+	{ K("proxy = \"http://p:65536\""), "f:2: proxy: \"http://p:65536\" has no valid port; " PROXY_ALLOWED },
+	/* URLs */
+	{ I("url = \"\""), "f:3: url: \"\" is empty; " URL_ALLOWED },
+	{ I("url = \"ado.example\""), "f:3: url: \"ado.example\" does not begin with https://; " URL_ALLOWED },
+	{ I("url = \"ftp://x\""), "f:3: url: \"ftp://x\" does not begin with https://; " URL_ALLOWED },
+	{ I("url = \"http://dev.azure.com/x\""), "f:3: url: \"http://dev.azure.com/x\" sends secrets over plain http; "
+	  URL_ALLOWED },
+	{ I("url = \"http://128.0.0.1\""), "f:3: url: \"http://128.0.0.1\" sends secrets over plain http; " URL_ALLOWED },
+	{ I("url = \"http://127.0.0.1.example\""),
+	  "f:3: url: \"http://127.0.0.1.example\" sends secrets over plain http; " URL_ALLOWED },
+	{ I("url = \"http://localhost.example\""),
+	  "f:3: url: \"http://localhost.example\" sends secrets over plain http; " URL_ALLOWED },
+	{ I("url = \"http://127.0.0.1@evil.example\""), "f:3: url: \"http://127.0.0.1@evil.example\" has a user name or "
+	  "password, which has no place in the configuration; " URL_ALLOWED },
+	{ I("url = \"http://[::2]\""), "f:3: url: \"http://[::2]\" sends secrets over plain http; " URL_ALLOWED },
+	{ I("url = \"https://[::1\""), "f:3: url: \"https://[::1\" has no valid host; " URL_ALLOWED },
+	{ I("url = \"https://\""), "f:3: url: \"https://\" has no valid host; " URL_ALLOWED },
+	{ I("url = \"https://a b/\""), "f:3: url: \"https://a b/\" has no valid host; " URL_ALLOWED },
+	{ I("url = \"https://a:0/\""), "f:3: url: \"https://a:0/\" has no valid port; " URL_ALLOWED },
+	{ I("url = \"https://a:x/\""), "f:3: url: \"https://a:x/\" has no valid port; " URL_ALLOWED },
+	{ I("url = \"https://a/?x=1\""), "f:3: url: \"https://a/?x=1\" has a query; " URL_ALLOWED },
+	{ I("url = \"https://a#x\""), "f:3: url: \"https://a#x\" has a fragment; " URL_ALLOWED },
+	{ I("url = \"https://a/b c\""), "f:3: url: \"https://a/b c\" has a character that must be written as %XX; "
+	  URL_ALLOWED },
+	{ I("url = \"https://a/{organization}\""), "f:3: url: \"https://a/{organization}\" has a character that must be "
+	  "written as %XX; " URL_ALLOWED },
+	{ I("url = \"https://a/%2\""), "f:3: url: \"https://a/%2\" has a % that begins no %XX; " URL_ALLOWED },
+	{ K("url = \"http://eu.api.konghq.com\""), "f:2: url: \"http://eu.api.konghq.com\" sends secrets over plain http; "
+	  URL_ALLOWED },
+	/* konnect and daemon */
+	{ K("region = EU"), "f:2: region: \"EU\" is not a region; allowed: us, eu, au, me, in, sg" },
+	{ K("token_file = ''"), "f:2: token_file: \"\" is empty; " SECRET_ALLOWED },
+	{ K("rate_per_minute = 0"), "f:2: rate_per_minute: \"0\" is out of range; allowed: 1 to 10000000" },
+	{ K("rate_per_minute = 10000001"), "f:2: rate_per_minute: \"10000001\" is out of range; allowed: 1 to 10000000" },
+	{ K("rate_per_minute = fast"), "f:2: rate_per_minute: \"fast\" is not a number; allowed: 1 to 10000000" },
+	{ K("rate_per_minute = \" 5\""), "f:2: rate_per_minute: \" 5\" is not a number; allowed: 1 to 10000000" },
+	{ K("max_in_flight = 101"), "f:2: max_in_flight: \"101\" is out of range; allowed: 1 to 100" },
+	{ K("create_limit = -1"), "f:2: create_limit: \"-1\" is out of range; allowed: 0 to 10000000, 0 = none" },
+	{ K("resource_type = \"\""), "f:2: resource_type: \"\" is empty; allowed: 1 to 120 characters" },
+	{ D("state_directory = var"), "f:2: state_directory: \"var\" is not an absolute path; allowed: an absolute path" },
+	{ D("log_level = loud"), "f:2: log_level: \"loud\" is not a level; allowed: debug, info, notice, warning, err" },
+	{ D("log_format = xml"), "f:2: log_format: \"xml\" is not a format; allowed: auto, journal, text, json" },
+	/* defaults: once, however many instances there are */
+	{ "defaults { poll_interval = x }\n" I("") "instance \"b\" { organization = \"o\" }",
+	  "f:1: poll_interval: \"x\" is not a span of time; " SPAN_ALLOWED },
+	/* more than one */
+	{ "konnect { region = xx max_in_flight = 0 }\ninstance \"a\" { }",
+	  "f:1: region: \"xx\" is not a region; allowed: us, eu, au, me, in, sg\n"
+	  "f:1: max_in_flight: \"0\" is out of range; allowed: 1 to 100\n"
+	  "f:2: organization: is missing in instance \"a\"; allowed: the name exactly as in Azure DevOps, 1 to 256 bytes "
+	  "without /" },
+};
+
+static const char defaults_printed[] =
+	"konnect {\n"
+	"\turl = \"https://us.api.konghq.com\"\n"
+	"\ttoken_file = \"konnect-token\"\n"
+	"\trate_per_minute = \"1000\"\n"
+	"\tmax_in_flight = \"8\"\n"
+	"\tcreate_limit = \"500\"\n"
+	"}\n\n"
+	"daemon {\n"
+	"\tstate_directory = \"/var/lib/adosyncd\"\n"
+	"\tlog_level = \"info\"\n"
+	"\tlog_format = \"auto\"\n"
+	"}\n\n"
+	"instance \"a\" {\n"
+	"\torganization = \"o\"\n"
+	"\turl = \"https://dev.azure.com/o\"\n"
+	"\tpat_file = \"a.pat\"\n"
+	"\tpoll_interval = \"15min\"\n"
+	"\tapi_version = \"7.1\"\n"
+	"\tinclude = { }\n"
+	"\texclude = { }\n"
+	"\tinclude_disabled = \"yes\"\n"
+	"\tremoval_limit = \"20%\"\n"
+	"\tlabels = { }\n"
+	"}\n";
+
+static const char everything[] =
+	"\xef\xbb\xbf# every key, every way to write one\r\n"
+	"konnect { // comment\n"
+	"\tregion = \"eu\" url = 'https://Konnect.example:8443/base//'\n"
+	"\ttoken_file = \"/run/secrets/konnect token\"\n"
+	"\trate_per_minute = 10000000 max_in_flight = \"100\" create_limit = 0\n"
+	"\tresource_type = \"azure-devops-repository\"\n"
+	"\tproxy = \"socks5h://[2001:db8::1]:1080\" ca_file = \"ca.pem\"\n"
+	"}\n"
+	"/* a comment\n over lines */\n"
+	"daemon { state_directory = \"/srv/x\" log_level = warning log_format = json }\n"
+	"instance \"b.2\" {\n"
+	"\torganization = \"Contoso \xc3\x9c#1\"\n"
+	"\tpat_file = \"pat\" display_name = \"Contoso \\\"\xc3\x9c\\\" \\${x} \\\\\"\n"
+	"\tdescription = \"one\\n\\\n\ttwo\"\n"
+	"\tpoll_interval = \"1h 30min\" api_version = 7.1-preview.1\n"
+	"\tinclude = {\n\t\t\"Payments/*\", # with a comment\n\t\t\"Web\", }\n"
+	"\texclude = \"*/old-?\"\n"
+	"\tinclude_disabled = OFF removal_limit = 7\n"
+	"\tlabels = { \"team=platform\", \"Cost.Center_1=A-1\" }\n"
+	"\tproxy = \"\" ca_file = \"/etc/ca.pem\"\n"
+	"}\n"
+	"instance a1 { organization = \"o\" url = \"http://localhost:8080/tfs/Default%20Collection/\" }\n";
+
+static const char everything_printed[] =
+	"konnect {\n"
+	"\turl = \"https://Konnect.example:8443/base\"\n"
+	"\ttoken_file = \"/run/secrets/konnect token\"\n"
+	"\trate_per_minute = \"10000000\"\n"
+	"\tmax_in_flight = \"100\"\n"
+	"\tcreate_limit = \"0\"\n"
+	"\tresource_type = \"azure-devops-repository\"\n"
+	"\tproxy = \"socks5h://[2001:db8::1]:1080\"\n"
+	"\tca_file = \"ca.pem\"\n"
+	"}\n\n"
+	"daemon {\n"
+	"\tstate_directory = \"/srv/x\"\n"
+	"\tlog_level = \"warning\"\n"
+	"\tlog_format = \"json\"\n"
+	"}\n\n"
+	"instance \"a1\" {\n"
+	"\torganization = \"o\"\n"
+	"\turl = \"http://localhost:8080/tfs/Default%20Collection\"\n"
+	"\tpat_file = \"a1.pat\"\n"
+	"\tpoll_interval = \"15min\"\n"
+	"\tapi_version = \"7.1\"\n"
+	"\tinclude = { }\n"
+	"\texclude = { }\n"
+	"\tinclude_disabled = \"yes\"\n"
+	"\tremoval_limit = \"20%\"\n"
+	"\tlabels = { }\n"
+	"}\n\n"
+	"instance \"b.2\" {\n"
+	"\torganization = \"Contoso \xc3\x9c#1\"\n"
+	"\turl = \"https://dev.azure.com/Contoso%20%C3%9C%231\"\n"
+	"\tpat_file = \"pat\"\n"
+	"\tdisplay_name = \"Contoso \\\"\xc3\x9c\\\" \\${x} \\\\\"\n"
+	"\tdescription = \"one\\n\\ttwo\"\n"
+	"\tpoll_interval = \"1h 30min\"\n"
+	"\tapi_version = \"7.1-preview.1\"\n"
+	"\tinclude = { \"Payments/*\", \"Web\" }\n"
+	"\texclude = { \"*/old-?\" }\n"
+	"\tinclude_disabled = \"no\"\n"
+	"\tremoval_limit = \"7\"\n"
+	"\tlabels = { \"team=platform\", \"Cost.Center_1=A-1\" }\n"
+	"\tproxy = \"\"\n"
+	"\tca_file = \"/etc/ca.pem\"\n"
+	"}\n";
+
+static char *show(const struct config *c)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	config_print(c, f);
+	(void)fclose(f);
+	return text;
+}
+
+static struct config *load_ok(const char *text)
+{
+	struct config *c = NULL;
+	char *error = NULL;
+	int r = config_load_buffer("f", text, strlen(text), &c, &error);
+
+	T_EQ_INT(r, 0);
+	T_EQ_STR(error, NULL);
+	free(error);
+	return c;
+}
+
+static void refused(const char *text, size_t len, const char *want)
+{
+	struct config *c = NULL;
+	char *error = NULL;
+	int r = config_load_buffer("f", text, len, &c, &error);
+
+	T_OK_MSG(r == -EINVAL && !c, want);
+	T_EQ_STR(error, want);
+	free(error);
+	config_free(c);
+}
+
+static void test_refusals(void)
+{
+	for (size_t i = 0; i < ELEMENTSOF(refusals); i++)
+		refused(refusals[i].text, strlen(refusals[i].text), refusals[i].want);
+	refused("konnect {\n\0}", 12, "f:2: a NUL byte; the configuration is text");
+	refused("konnect { url = \"a\\\0b\" }", 25, "f:1: a NUL byte; the configuration is text");
+}
+
+/* What is printed is read back as the same. */
+static void check_printed(const char *text, const char *want)
+{
+	struct config *c = load_ok(text), *again;
+	char *first = show(c), *second;
+
+	T_EQ_STR(first, want);
+	again = load_ok(first);
+	second = show(again);
+	T_EQ_STR(second, want);
+	free(first);
+	free(second);
+	config_free(c);
+	config_free(again);
+}
+
+static void test_fields(void)
+{
+	struct config *c = load_ok(everything);
+	const struct config_instance *i = config_find(c, "b.2");
+
+	T_EQ_STR(c->directory, ".");
+	T_EQ_INT(c->log_level, LOG_WARNING);
+	T_EQ_INT(c->log_format, LOG_FORMAT_JSON);
+	T_EQ_INT(c->n_instances, 2);
+	T_OK(i == &c->instances[1]);
+	T_EQ_INT(i->poll_interval, 5400);
+	T_OK(!i->include_disabled && !i->removal_limit.percent && i->removal_limit.value == 7);
+	T_EQ_STR(i->description, "one\n\ttwo");
+	T_EQ_STR(i->display_name, "Contoso \"\xc3\x9c\" ${x} \\");
+	T_EQ_STR(i->include[1], "Web");
+	T_NULL(i->include[2]);
+	T_EQ_INT(i->n_labels, 2);
+	T_EQ_STR(i->labels[1].key, "Cost.Center_1");
+	T_EQ_STR(i->labels[1].value, "A-1");
+	T_EQ_STR(i->proxy, "");
+	i = config_find(c, "a1");
+	T_OK(i == &c->instances[0]);
+	T_OK(i->include && !i->include[0] && i->exclude && !i->exclude[0]);
+	T_NULL(i->display_name);
+	T_NULL(i->description);
+	T_NULL(i->proxy);
+	T_OK(i->include_disabled && i->removal_limit.percent && i->removal_limit.value == 20);
+	T_NULL(config_find(c, "a"));
+	T_NULL(config_find(c, "zz"));
+	config_free(c);
+	T_NULL(config_free(NULL));
+}
+
+static void test_words(void)
+{
+	static const char *const regions[] = { "us", "eu", "au", "me", "in", "sg" };
+	static const struct {
+		const char *word;
+		bool value;
+	} bools[] = { { "yes", true }, { "true", true }, { "on", true }, { "no", false }, { "False", false },
+		      { "OFF", false } };
+	static const struct {
+		const char *word;
+		int level;
+	} levels[] = { { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "notice", LOG_NOTICE },
+		       { "warning", LOG_WARNING }, { "err", LOG_ERR } };
+	static const char *const formats[] = { "auto", "journal", "text", "json" };
+
+	for (size_t i = 0; i < ELEMENTSOF(regions); i++) {
+		_cleanup_free_ char *text = xasprintf("konnect { region = %s }" I(""), regions[i]);
+		_cleanup_free_ char *want = xasprintf("https://%s.api.konghq.com", regions[i]);
+		struct config *c = load_ok(text);
+
+		T_EQ_STR(c->konnect.url, want);
+		config_free(c);
+	}
+	for (size_t i = 0; i < ELEMENTSOF(bools); i++) {
+		_cleanup_free_ char *text = xasprintf(I("include_disabled = %s"), bools[i].word);
+		struct config *c = load_ok(text);
+
+		T_EQ_INT(c->instances[0].include_disabled, bools[i].value);
+		config_free(c);
+	}
+	for (size_t i = 0; i < ELEMENTSOF(levels); i++) {
+		_cleanup_free_ char *text = xasprintf("daemon { log_level = %s }" I(""), levels[i].word);
+		struct config *c = load_ok(text);
+
+		T_EQ_INT(c->log_level, levels[i].level);
+		config_free(c);
+	}
+	for (size_t i = 0; i < ELEMENTSOF(formats); i++) {
+		_cleanup_free_ char *text = xasprintf("daemon { log_format = %s }" I(""), formats[i]);
+		struct config *c = load_ok(text);
+
+		T_EQ_INT(c->log_format, i);
+		config_free(c);
+	}
+}
+
+static void test_urls(void)
+{
+	static const char *const good[] = {
+		"https://dev.azure.com/o", "https://server:8443/tfs/Collection", "https://[2001:db8::1]:8443",
+		"HTTPS://x", "http://127.0.0.1:1234", "http://127.255.0.1", "http://[::1]:80", "http://LocalHost:65535",
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+		_cleanup_free_ char *text = xasprintf(I("url = \"%s/\""), good[i]);
+		struct config *c = load_ok(text);
+
+		T_EQ_STR(c->instances[0].url, good[i]);
+		config_free(c);
+	}
+}
+
+/* Each limit at its last good value and one beyond. */
+static void test_lengths(void)
+{
+	static const struct {
+		const char *key, *unit;
+		size_t max;
+	} rows[] = {
+		{ "organization", "x", 256 },
+		{ "display_name", "\xc3\xbc", 120 },
+		{ "description", "\xe2\x82\xac", 2048 },
+		{ "labels", "x", 63 },
+		{ "include", "x", 2 * NAME_MAX_BYTES + 1 },
+		{ "ca_file", "x", 4095 },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		for (size_t extra = 0; extra <= 1; extra++) {
+			struct config *c = NULL;
+			char *error = NULL, *text = NULL;
+			size_t n;
+			FILE *f = open_memstream(&text, &n);
+			int r;
+
+			fprintf(f, "instance a { %s %s = \"%s", i == 0 ? "" : "organization = o", rows[i].key,
+				strcmp(rows[i].key, "labels") == 0 ? "k=" : "");
+			for (size_t j = 0; j < rows[i].max + extra; j++)
+				fputs(rows[i].unit, f);
+			fputs("\" }", f);
+			(void)fclose(f);
+			r = config_load_buffer("f", text, n, &c, &error);
+			T_EQ_INT_MSG(r, extra ? -EINVAL : 0, rows[i].key);
+			T_OK(!extra == !error);
+			free(text);
+			free(error);
+			config_free(c);
+		}
+	}
+}
+
+static void test_label_count(void)
+{
+	for (int count = 39; count <= 40; count++) {
+		struct config *c = NULL;
+		char *error = NULL, *text = NULL;
+		size_t n;
+		FILE *f = open_memstream(&text, &n);
+
+		fputs("instance a { organization = o labels = {", f);
+		for (int i = 0; i < count; i++)
+			fprintf(f, "%s\"k%d=v\"", i ? "," : "", i);
+		fputs("} }", f);
+		(void)fclose(f);
+		T_EQ_INT(config_load_buffer("f", text, n, &c, &error), count == 39 ? 0 : -EINVAL);
+		T_EQ_STR(error, count == 39 ? NULL : "f:1: labels: \"k39=v\" is one label too many; " LABEL_ALLOWED);
+		free(text);
+		free(error);
+		config_free(c);
+	}
+}
+
+static void test_environment(void)
+{
+	struct config *c;
+
+	(void)setenv("T_ORG", "contoso", 1);
+	(void)setenv("STATE_DIRECTORY", "/run/state:/run/other", 1);
+	c = load_ok("instance \"x-${T_ORG}\" { organization = \"${T_ORG}\" display_name = \"${T_NONE:-not set} ${T_ORG}\" "
+		    "pat_file = '${T_ORG}' description = \"\\${T_ORG}\" }");
+	T_EQ_STR(c->state_directory, "/run/state");
+	T_EQ_STR(c->instances[0].name, "x-contoso");
+	T_EQ_STR(c->instances[0].organization, "contoso");
+	T_EQ_STR(c->instances[0].display_name, "not set contoso");
+	T_EQ_STR(c->instances[0].pat_file, "${T_ORG}");
+	T_EQ_STR(c->instances[0].description, "${T_ORG}");
+	config_free(c);
+	refused("instance a { organization = \"${T_NONE}\" }", 41,
+		"f:1: organization: \"\" is empty; allowed: the name exactly as in Azure DevOps, 1 to 256 bytes without /");
+	c = load_ok(D("state_directory = \"/configured\""));
+	T_EQ_STR(c->state_directory, "/configured");
+	config_free(c);
+	(void)setenv("STATE_DIRECTORY", "relative", 1);
+	refused(I(""), strlen(I("")),
+		"environment: STATE_DIRECTORY: \"relative\" is not an absolute path; allowed: an absolute path");
+	(void)unsetenv("STATE_DIRECTORY");
+}
+
+static void test_merge(void)
+{
+	static const char text[] =
+		"instance \"b\" { organization = \"o\" }\n"
+		"instance \"a\" { organization = \"o\" poll_interval = 5s include = { } labels = { \"x=2\" } proxy = \"\" }\n"
+		"defaults { poll_interval = 1h include = { \"p\" } exclude = \"q\" labels = { \"x=1\", \"y=1\" }\n"
+		" removal_limit = 3 include_disabled = no api_version = 6.0 proxy = \"http://p:1\" ca_file = c }\n";
+	struct config *c = load_ok(text);
+	const struct config_instance *a = config_find(c, "a"), *b = config_find(c, "b");
+
+	T_EQ_INT(a->poll_interval, 5);
+	T_NULL(a->include[0]);
+	T_EQ_STR(a->exclude[0], "q");
+	T_EQ_INT(a->n_labels, 1);
+	T_EQ_STR(a->labels[0].value, "2");
+	T_EQ_STR(a->proxy, "");
+	T_EQ_INT(b->poll_interval, 3600);
+	T_EQ_STR(b->include[0], "p");
+	T_EQ_INT(b->n_labels, 2);
+	T_EQ_INT(b->removal_limit.value, 3);
+	T_OK(!b->include_disabled);
+	T_EQ_STR(b->api_version, "6.0");
+	T_EQ_STR(b->proxy, "http://p:1");
+	T_EQ_STR(b->ca_file, "c");
+	config_free(c);
+}
+
+static void test_many_errors(void)
+{
+	struct config *c = NULL;
+	char *error = NULL, *text = NULL, *last;
+	size_t n, lines = 1;
+	FILE *f = open_memstream(&text, &n);
+
+	for (int i = 0; i < 1000; i++)
+		fputs("x = y\n", f);
+	(void)fclose(f);
+	T_EQ_INT(config_load_buffer("f", text, n, &c, &error), -EINVAL);
+	for (const char *p = error; *p; p++)
+		lines += *p == '\n';
+	T_EQ_INT(lines, 101);
+	last = strrchr(error, '\n');
+	T_EQ_STR(last, "\nthere are more errors than the 100 above");
+	free(text);
+	free(error);
+}
+
+/* Files. */
+
+static char dir[] = "/tmp/test_config.XXXXXX";
+
+static void put(const char *name, const char *text)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+
+	if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+		abort();
+}
+
+/* Loads the main file, where "@" in want stands for the directory. */
+static struct config *load_dir(int want_r, const char *want)
+{
+	_cleanup_free_ char *path = xasprintf("%s/main.conf", dir), *expanded = xstrdup("");
+	struct config *c = NULL;
+	char *error = NULL;
+
+	T_EQ_INT(config_load(path, &c, &error), want_r);
+	for (const char *p = want; p && *p; p++) {
+		char *longer = *p == '@' ? xasprintf("%s%s", expanded, dir) : xasprintf("%s%c", expanded, *p);
+
+		free(expanded);
+		expanded = longer;
+	}
+	T_EQ_STR(error, want ? expanded : NULL);
+	free(error);
+	return c;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void refuse_dir(int r, const char *want)
+{
+	config_free(load_dir(r, want));
+}
+
+static void test_bad_files(const char *sub)
+{
+	_cleanup_free_ char *path = xasprintf("%s/z.conf", sub), *huge = NULL;
+
+	put("instances.d/z.conf", "instance \"a\" { organization = \"z\" }\n");
+	refuse_dir(-EINVAL, "@/instances.d/z.conf:1: instance \"a\": given twice (first at @/instances.d/10-a.conf:2); "
+			    "allowed: one section of a name");
+	put("instances.d/z.conf", "\nkonnect { }");
+	refuse_dir(-EINVAL, "@/instances.d/z.conf:2: konnect: given twice (first at @/main.conf:1); allowed: once over all "
+			    "files");
+	put("instances.d/z.conf", "instance \"z\" { organization = \"z\" poll_interval = 0 }");
+	refuse_dir(-EINVAL, "@/instances.d/z.conf:1: poll_interval: \"0\" is out of range; " SPAN_ALLOWED);
+	huge = xcalloc(CONFIG_FILE_MAX + 2, 1);
+	memset(huge, '\n', CONFIG_FILE_MAX + 1);
+	put("instances.d/z.conf", huge);
+	refuse_dir(-EINVAL, "@/instances.d/z.conf: is too large; allowed: 4194304 bytes");
+	(void)unlink(path);
+	if (symlink("/nonexistent", path) < 0)
+		abort();
+	refuse_dir(-ENOENT, "@/instances.d/z.conf: cannot be opened: No such file or directory");
+	(void)unlink(path);
+	if (mkdir(path, 0700) < 0)
+		abort();
+	refuse_dir(-EINVAL, "@/instances.d/z.conf: is not a regular file");
+	(void)rmdir(path);
+	if (mkfifo(path, 0600) < 0)
+		abort();
+	refuse_dir(-EINVAL, "@/instances.d/z.conf: is not a regular file");
+	(void)unlink(path);
+}
+
+static void test_files(void)
+{
+	_cleanup_free_ char *sub = NULL;
+	struct config *c;
+
+	if (!mkdtemp(dir))
+		abort();
+	sub = xasprintf("%s/instances.d", dir);
+	refuse_dir(-ENOENT, "@/main.conf: cannot be opened: No such file or directory");
+	put("main.conf", "konnect { region = eu }\n");
+	refuse_dir(-EINVAL, "@/main.conf: instance: there is none; allowed: at least one, here or in "
+			    "@/instances.d/NAME.conf");
+	if (mkdir(sub, 0700) < 0)
+		abort();
+	put("instances.d/20-b.conf", "instance \"b\" { organization = \"b\" }\n");
+	put("instances.d/10-a.conf", "\ninstance \"a\" { organization = \"a\" }\n");
+	put("instances.d/B.conf", "defaults { poll_interval = 7s }\n");
+	put("instances.d/.hidden.conf", "nonsense");
+	put("instances.d/c.conf.example", "nonsense");
+	put("instances.d/.conf", "nonsense");
+	c = load_dir(0, NULL);
+	T_EQ_STR(c->directory, dir);
+	T_EQ_STR(c->konnect.url, "https://eu.api.konghq.com");
+	T_EQ_INT(c->n_instances, 2);
+	T_EQ_STR(c->instances[0].name, "a");
+	T_EQ_INT(c->instances[1].poll_interval, 7);
+	config_free(c);
+
+	put("main.conf", "konnect { }\ninstance \"0\" { organization = \"0\" }\n");
+	c = load_dir(0, NULL);
+	T_EQ_INT(c->n_instances, 3);
+	config_free(c);
+	test_bad_files(sub);
+	(void)nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void test_options(void)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	config_print_options(f);
+	(void)fclose(f);
+	T_OK(strncmp(text, "konnect\tregion\tus\tus, eu, au, me, in, sg\treload\n", 46) == 0);
+	T_OK(strstr(text, "\ndaemon\tstate_directory\t$STATE_DIRECTORY, else /var/lib/adosyncd\tan absolute path\trestart\n"));
+	T_OK(strstr(text, "\ndefaults\tremoval_limit\t20%\t"));
+	T_OK(strstr(text, "\ninstance\tremoval_limit\t20%\t"));
+	T_OK(strstr(text, "\ninstance\torganization\t-\t"));
+	T_NULL(strstr(text, "\ndefaults\torganization"));
+	free(text);
+}
+
+int main(void)
+{
+	(void)unsetenv("STATE_DIRECTORY");
+	(void)unsetenv("T_NONE");
+	test_refusals();
+	check_printed(I(""), defaults_printed);
+	check_printed(everything, everything_printed);
+	test_fields();
+	test_words();
+	test_urls();
+	test_lengths();
+	test_label_count();
+	test_environment();
+	test_merge();
+	test_many_errors();
+	test_files();
+	test_options();
+	return t_done();
+}
