@@ -37,7 +37,8 @@ int buf_add(struct buf *b, const void *p, size_t n)
 		b->data = xrealloc(b->data, cap, 1);
 		b->cap = cap;
 	}
-	memcpy(b->data + b->len, p, n);
+	if (n > 0)
+		memcpy(b->data + b->len, p, n);
 	b->len += n;
 	b->data[b->len] = '\0';
 	return 0;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cache_internal.h"
+#include "limits.h"
 #include "util.h"
 
 #define CACHE_VERSION 1
@@ -37,13 +38,65 @@ sqlite3_stmt *cache_statement(struct cache *c, enum statement s)
 	return c->st[s];
 }
 
-int cache_exec(struct cache *c, sqlite3_stmt *st)
+static int exec(struct cache *c, sqlite3_stmt *st)
 {
 	int rc = sqlite3_step(st), e = 0;
 
 	if (rc != SQLITE_DONE)
 		e = cache_fail(c, rc);
 	(void)sqlite3_reset(st);
+	return e;
+}
+
+static int run(struct cache *c, enum statement s)
+{
+	sqlite3_stmt *st = cache_statement(c, s);
+
+	return st != NULL ? exec(c, st) : -EIO;
+}
+
+/* The error that made us roll back is the one to report. */
+static void roll_back(struct cache *c)
+{
+	char error[sizeof(c->error)];
+
+	memcpy(error, c->error, sizeof(error));
+	if (sqlite3_get_autocommit(c->db) == 0)
+		(void)run(c, SQL_ROLLBACK);
+	memcpy(c->error, error, sizeof(error));
+}
+
+int cache_write(struct cache *c, sqlite3_stmt *st)
+{
+	int e = 0;
+
+	if (sqlite3_get_autocommit(c->db) != 0)
+		e = run(c, SQL_BEGIN);
+	if (e == 0)
+		e = exec(c, st);
+	if (e == -EEXIST)
+		return e;
+	if (e < 0) {
+		roll_back(c);
+		c->lost = true;
+		c->batch = 0;
+		return e;
+	}
+	return ++c->batch >= CACHE_BATCH_ROWS ? cache_flush(c) : 0;
+}
+
+int cache_flush(struct cache *c)
+{
+	int e = 0;
+
+	if (sqlite3_get_autocommit(c->db) == 0)
+		e = run(c, SQL_COMMIT);
+	if (e < 0)
+		roll_back(c);
+	if (c->lost)
+		e = -EIO;
+	c->lost = false;
+	c->batch = 0;
 	return e;
 }
 
@@ -57,42 +110,12 @@ const uint8_t *cache_key(const struct cache *c)
 	return c->key;
 }
 
-static int run(struct cache *c, enum statement s)
-{
-	sqlite3_stmt *st = cache_statement(c, s);
-
-	return st != NULL ? cache_exec(c, st) : -EIO;
-}
-
-int cache_begin(struct cache *c)
-{
-	return run(c, SQL_BEGIN);
-}
-
-int cache_commit(struct cache *c)
-{
-	int e = run(c, SQL_COMMIT);
-
-	if (e < 0)
-		cache_rollback(c);
-	return e;
-}
-
-void cache_rollback(struct cache *c)
-{
-	char error[sizeof(c->error)];
-
-	/* the error that made us roll back is the one to report */
-	memcpy(error, c->error, sizeof(error));
-	if (sqlite3_get_autocommit(c->db) == 0)
-		(void)run(c, SQL_ROLLBACK);
-	memcpy(c->error, error, sizeof(error));
-}
-
 struct cache *cache_close(struct cache *c)
 {
 	if (c == NULL)
 		return NULL;
+	if (c->db != NULL)
+		(void)cache_flush(c);
 	for (size_t i = 0; i < SQL_STATEMENTS; i++)
 		(void)sqlite3_finalize(c->st[i]);
 	(void)sqlite3_close(c->db);
@@ -277,6 +300,27 @@ static int copy_file(const char *from, const char *to)
 	return e;
 }
 
+/* A copy that is unusable is replaced by an empty one: what a start would do, without leaving anything behind. */
+static int open_copied(const char *dir, struct cache **ret, char **ret_notice)
+{
+	_cleanup_free_ char *path = xasprintf("%s/" CACHE_FILE, dir), *wal = xasprintf("%s/" CACHE_FILE "-wal", dir);
+	int rc = open_file(path, ret);
+
+	if (rc != SQLITE_OK && is_damage(rc)) {
+		*ret_notice = xasprintf("the cache is unusable (%s); the plan starts without it", (*ret)->error);
+		*ret = cache_close(*ret);
+		(void)unlink(path);
+		(void)unlink(wal);
+		rc = open_file(path, ret);
+	}
+	if (rc == SQLITE_OK)
+		return 0;
+	free(*ret_notice);
+	*ret_notice = xasprintf("%s cannot be opened: %s; check the free space of TMPDIR", path, (*ret)->error);
+	*ret = cache_close(*ret);
+	return -EIO;
+}
+
 int cache_open_copy(const char *directory, struct cache **ret, char **ret_notice)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -297,7 +341,7 @@ int cache_open_copy(const char *directory, struct cache **ret, char **ret_notice
 		e = e == -ENOENT ? 0 : e;
 	}
 	if (e == 0)
-		e = cache_open(dir, 0, ret, ret_notice);
+		e = open_copied(dir, ret, ret_notice);
 	else
 		*ret_notice = e == -EBUSY ? xasprintf("%s is in use by a running adosyncd; stop it for a --dry-run, or give "
 						      "the dry run a configuration with another state_directory",
@@ -320,38 +364,60 @@ static char *column_dup(sqlite3_stmt *st, int at)
 	return s != NULL ? xstrdup((const char *)s) : NULL;
 }
 
-int cache_instance_load(struct cache *c, const char *name, struct cache_instance *ret)
+static void column_digest(sqlite3_stmt *st, int at, struct digest *ret)
 {
-	sqlite3_stmt *st = cache_statement(c, SQL_INSTANCE_ADD);
+	*ret = (struct digest){ 0 };
+	if (sqlite3_column_bytes(st, at) == DIGEST_LEN)
+		memcpy(ret->b, sqlite3_column_blob(st, at), DIGEST_LEN);
+}
+
+static int instance_get(struct cache *c, const char *name, struct cache_instance *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_INSTANCE_GET);
 	int rc;
 
 	if (st == NULL)
 		return -EIO;
 	(void)sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
-	if (cache_exec(c, st) < 0)
-		return -EIO;
-	st = cache_statement(c, SQL_INSTANCE_GET);
-	if (st == NULL)
-		return -EIO;
-	(void)sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
 	rc = sqlite3_step(st);
-	if (rc != SQLITE_ROW)
-		return cache_fail(c, rc);
+	if (rc != SQLITE_ROW) {
+		(void)sqlite3_reset(st);
+		return rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
+	}
 	*ret = (struct cache_instance){
 		.id = sqlite3_column_int64(st, 0),
 		.konnect_id = column_dup(st, 1),
 		.ack = column_dup(st, 2),
 		.resource_type = column_dup(st, 3),
 		.resource_keys = column_dup(st, 4),
-		.last_poll = sqlite3_column_int64(st, 6),
-		.last_complete = sqlite3_column_int64(st, 7),
-		.next_poll = sqlite3_column_int64(st, 8),
-		.failures = (uint32_t)sqlite3_column_int64(st, 9),
+		.last_poll = sqlite3_column_int64(st, 7),
+		.last_complete = sqlite3_column_int64(st, 8),
+		.next_poll = sqlite3_column_int64(st, 9),
+		.state = sqlite3_column_int(st, 10),
+		.state_since = sqlite3_column_int64(st, 11),
+		.attempts = (uint32_t)sqlite3_column_int64(st, 12),
+		.verdict = sqlite3_column_int(st, 13),
 	};
-	if (sqlite3_column_bytes(st, 5) == DIGEST_LEN)
-		memcpy(ret->config.b, sqlite3_column_blob(st, 5), DIGEST_LEN);
+	column_digest(st, 5, &ret->config);
+	column_digest(st, 6, &ret->secret);
 	(void)sqlite3_reset(st);
 	return 0;
+}
+
+int cache_instance_load(struct cache *c, const char *name, struct cache_instance *ret)
+{
+	int e = instance_get(c, name, ret);
+	sqlite3_stmt *st;
+
+	if (e != -ENOENT)
+		return e;
+	st = cache_statement(c, SQL_INSTANCE_ADD);
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+	if (cache_write(c, st) < 0)
+		return -EIO;
+	return instance_get(c, name, ret) == 0 ? 0 : -EIO;
 }
 
 int cache_instance_save(struct cache *c, const struct cache_instance *i)
@@ -366,11 +432,15 @@ int cache_instance_save(struct cache *c, const struct cache_instance *i)
 		if (texts[k] != NULL)
 			(void)sqlite3_bind_text(st, 2 + k, texts[k], -1, SQLITE_STATIC);
 	(void)sqlite3_bind_blob(st, 6, i->config.b, DIGEST_LEN, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(st, 7, i->last_poll);
-	(void)sqlite3_bind_int64(st, 8, i->last_complete);
-	(void)sqlite3_bind_int64(st, 9, i->next_poll);
-	(void)sqlite3_bind_int64(st, 10, i->failures);
-	return cache_exec(c, st);
+	(void)sqlite3_bind_blob(st, 7, i->secret.b, DIGEST_LEN, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, 8, i->last_poll);
+	(void)sqlite3_bind_int64(st, 9, i->last_complete);
+	(void)sqlite3_bind_int64(st, 10, i->next_poll);
+	(void)sqlite3_bind_int(st, 11, i->state);
+	(void)sqlite3_bind_int64(st, 12, i->state_since);
+	(void)sqlite3_bind_int64(st, 13, i->attempts);
+	(void)sqlite3_bind_int(st, 14, i->verdict);
+	return cache_write(c, st);
 }
 
 void cache_instance_done(struct cache_instance *i)

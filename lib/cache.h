@@ -30,10 +30,10 @@ const uint8_t *cache_key(const struct cache *c);
 /* The last error in words, for the log. */
 const char *cache_error(const struct cache *c);
 
-/* A bounded transaction. 0 or -EIO. */
-int cache_begin(struct cache *c);
-int cache_commit(struct cache *c);
-void cache_rollback(struct cache *c);
+/* Writes gather in one transaction, which the first of them begins. It ends here, or by itself when it has
+ * CACHE_BATCH_ROWS rows; every state between two writes is a good one, so where it ends does not matter.
+ * 0, or -EIO when what was written since the last end is lost (all of it, nothing half). */
+int cache_flush(struct cache *c);
 
 /* What is known of one instance. Texts are owned, NULL when unknown. */
 struct cache_instance {
@@ -43,10 +43,14 @@ struct cache_instance {
 	char *resource_type;	/* and the keys of its configuration, a JSON array */
 	char *resource_keys;
 	struct digest config;	/* of what the configuration contributes to documents and filters */
+	struct digest secret;	/* of the PAT that was refused last, so that a restart knows a new one */
 	int64_t last_poll;	/* Unix seconds, 0 = never */
 	int64_t last_complete;
 	int64_t next_poll;	/* not before, remembered over restarts */
-	uint32_t failures;	/* polls failed in a row */
+	int state;		/* enum instance_state */
+	int64_t state_since;
+	uint32_t attempts;	/* failures in a row that this state counts */
+	int verdict;		/* enum verdict, of the last poll */
 };
 
 /* Finds or makes the row of that name. 0 or -EIO. */
@@ -102,22 +106,40 @@ struct cache_counts {
 };
 int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret);
 
-/* Calls fn for every row of the instance: what a poll needs to recognise elements. Non-zero stops and is returned. */
+/* What a poll needs to recognise elements, of one row. */
 struct cache_known {
 	int64_t id;
-	uint8_t guid[16];
 	struct digest raw;
-	enum repo_state state;
+	bool excluded;
 	bool missing;
 };
-int cache_known_each(struct cache *c, int64_t instance, int (*fn)(void *arg, const struct cache_known *k), void *arg);
 
-/* Staging: new or changed elements of a listing that is not known to be complete yet. stage_add: 0, -EEXIST when that
- * GUID is staged already, -EIO. staged_next reads in the order they came. */
-int cache_stage_clear(struct cache *c, int64_t instance);
+/* Calls fn for at most CACHE_BATCH_ROWS rows of the instance, those after the GUID in cursor (zero at first), and
+ * moves the cursor. 1 when there may be more, 0 at the end, -EIO. */
+int cache_known_some(struct cache *c, int64_t instance, uint8_t cursor[16],
+		     void (*fn)(void *arg, const struct cache_known *k), void *arg);
+
+/* How many rows the instance has, of every kind. 0 or -EIO. */
+int cache_count(struct cache *c, int64_t instance, size_t *ret);
+
+/* The row's digest of the element it was listed as. 0, -ENOENT, -EIO. */
+int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct digest *ret);
+
+/* The row after that id, whatever its state. 0, -ENOENT, -EIO. */
+int cache_row_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);
+
+/* The missing row after that id. 0, -ENOENT, -EIO. */
+int cache_missing_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);
+
+/* The parked row after that id. 0, -ENOENT, -EIO. */
+int cache_parked_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);
+
+/* Staging: new or changed elements of a listing that is not known to be complete yet. Clearing and taking move at most
+ * CACHE_BATCH_ROWS rows. stage_clear_some: 1 when there may be more, 0 at the end, -EIO. stage_add: 0, -EEXIST when that
+ * GUID is staged already, -EIO. stage_take reads the oldest into *ret and removes it: 0, -ENOENT, -EIO. */
+int cache_stage_clear_some(struct cache *c, int64_t instance);
 int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw);
-int cache_staged_next(struct cache *c, int64_t instance, int64_t after_id, int64_t *ret_id, struct repo *ret,
-		      struct digest *ret_raw);
+int cache_stage_take(struct cache *c, int64_t instance, struct repo *ret, struct digest *ret_raw);
 
 /* Writes back what the operating system holds and gives memory back; after a poll, and before closing. */
 void cache_relax(struct cache *c);

@@ -23,9 +23,15 @@ enum statement {
 	SQL_UNPARK,
 	SQL_COUNTS,
 	SQL_KNOWN,
+	SQL_RAW,
+	SQL_COUNT,
+	SQL_ROW_NEXT,
+	SQL_MISSING_NEXT,
+	SQL_PARKED_NEXT,
 	SQL_STAGE_CLEAR,
 	SQL_STAGE_ADD,
 	SQL_STAGED,
+	SQL_STAGE_DELETE,
 	SQL_STATEMENTS,
 };
 
@@ -34,6 +40,8 @@ struct cache {
 	sqlite3_stmt *st[SQL_STATEMENTS];
 	uint8_t key[DIGEST_KEY_LEN];
 	char error[256];
+	unsigned batch;		/* rows written since the last flush */
+	bool lost;		/* that batch failed: it has to be reported by the next flush */
 };
 
 /* Creates every table of the newest version. */
@@ -45,8 +53,8 @@ const char *cache_sql(enum statement s);
 /* The statement, reset and ready to be bound; NULL with c->error set when it cannot be prepared. */
 sqlite3_stmt *cache_statement(struct cache *c, enum statement s);
 
-/* Steps a statement that returns no row. 0, -EEXIST on a constraint, -EIO. */
-int cache_exec(struct cache *c, sqlite3_stmt *st);
+/* Steps a statement that writes, within the batch. 0, -EEXIST on a constraint, -EIO. */
+int cache_write(struct cache *c, sqlite3_stmt *st);
 
 /* Notes the error of the database. -EIO, or -EEXIST for a constraint. */
 int cache_fail(struct cache *c, int rc);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cache_internal.h"
+#include "limits.h"
 #include "util.h"
 
 enum { FLAG_DISABLED = 1, FLAG_MAINTENANCE = 2, FLAG_FORK = 4 };
@@ -132,17 +133,6 @@ int cache_row_by_id(struct cache *c, int64_t id, struct cache_row *ret)
 	return read_row(c, st, ret);
 }
 
-int cache_pending_next(struct cache *c, int64_t instance, int64_t after_id, bool creations, struct cache_row *ret)
-{
-	sqlite3_stmt *st = cache_statement(c, creations ? SQL_PENDING_ANY : SQL_PENDING_HELD);
-
-	if (st == NULL)
-		return -EIO;
-	(void)sqlite3_bind_int64(st, 1, instance);
-	(void)sqlite3_bind_int64(st, 2, after_id);
-	return read_row(c, st, ret);
-}
-
 int cache_row_save(struct cache *c, struct cache_row *r)
 {
 	sqlite3_stmt *st = cache_statement(c, r->id == 0 ? SQL_ROW_ADD : SQL_ROW_UPDATE);
@@ -166,7 +156,7 @@ int cache_row_save(struct cache *c, struct cache_row *r)
 	bind_digest(st, at++, &r->want);
 	bind_digest(st, at++, &r->have);
 	bind_text(st, at++, r->parked);
-	e = cache_exec(c, st);
+	e = cache_write(c, st);
 	if (e == 0 && r->id == 0)
 		r->id = sqlite3_last_insert_rowid(c->db);
 	return e;
@@ -194,7 +184,7 @@ int cache_row_set_missing(struct cache *c, int64_t id, int64_t since)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, id);
 	(void)sqlite3_bind_int64(st, 2, since);
-	return cache_exec(c, st);
+	return cache_write(c, st);
 }
 
 int cache_unpark(struct cache *c, int64_t instance)
@@ -204,7 +194,7 @@ int cache_unpark(struct cache *c, int64_t instance)
 	if (st == NULL)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
-	return cache_exec(c, st);
+	return cache_write(c, st);
 }
 
 int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret)
@@ -229,36 +219,107 @@ int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret)
 	return 0;
 }
 
-int cache_known_each(struct cache *c, int64_t instance, int (*fn)(void *arg, const struct cache_known *k), void *arg)
+int cache_known_some(struct cache *c, int64_t instance, uint8_t cursor[16],
+		     void (*fn)(void *arg, const struct cache_known *k), void *arg)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_KNOWN);
-	int rc, r = 0;
+	uint8_t from[16];
+	int rc, n = 0;
 
 	if (st == NULL)
 		return -EIO;
+	memcpy(from, cursor, sizeof(from));
 	(void)sqlite3_bind_int64(st, 1, instance);
-	while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		struct cache_known k = { .id = sqlite3_column_int64(st, 0), .state = (enum repo_state)sqlite3_column_int(st, 3),
+	(void)sqlite3_bind_blob(st, 2, from, sizeof(from), SQLITE_STATIC);
+	(void)sqlite3_bind_int(st, 3, CACHE_BATCH_ROWS);
+	for (; (rc = sqlite3_step(st)) == SQLITE_ROW; n++) {
+		struct cache_known k = { .id = sqlite3_column_int64(st, 0),
+					 .excluded = sqlite3_column_int(st, 3) == REPO_EXCLUDED,
 					 .missing = sqlite3_column_int64(st, 4) != 0 };
 
-		column_blob16(st, 1, k.guid);
+		column_blob16(st, 1, cursor);
 		column_blob16(st, 2, k.raw.b);
-		r = fn(arg, &k);
+		fn(arg, &k);
 	}
-	if (r == 0 && rc != SQLITE_DONE)
+	if (rc != SQLITE_DONE)
 		return cache_fail(c, rc);
 	(void)sqlite3_reset(st);
-	return r;
+	return n == CACHE_BATCH_ROWS ? 1 : 0;
 }
 
-int cache_stage_clear(struct cache *c, int64_t instance)
+int cache_count(struct cache *c, int64_t instance, size_t *ret)
 {
-	sqlite3_stmt *st = cache_statement(c, SQL_STAGE_CLEAR);
+	sqlite3_stmt *st = cache_statement(c, SQL_COUNT);
+	int rc;
 
 	if (st == NULL)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
-	return cache_exec(c, st);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*ret = (size_t)sqlite3_column_int64(st, 0);
+	(void)sqlite3_reset(st);
+	return rc == SQLITE_ROW ? 0 : cache_fail(c, rc);
+}
+
+int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct digest *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_RAW);
+	int rc;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_blob(st, 2, guid, 16, SQLITE_STATIC);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		column_blob16(st, 0, ret->b);
+	(void)sqlite3_reset(st);
+	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
+}
+
+static int row_after(struct cache *c, enum statement s, int64_t instance, int64_t after_id, struct cache_row *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, s);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_int64(st, 2, after_id);
+	return read_row(c, st, ret);
+}
+
+int cache_row_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret)
+{
+	return row_after(c, SQL_ROW_NEXT, instance, after_id, ret);
+}
+
+int cache_missing_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret)
+{
+	return row_after(c, SQL_MISSING_NEXT, instance, after_id, ret);
+}
+
+int cache_parked_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret)
+{
+	return row_after(c, SQL_PARKED_NEXT, instance, after_id, ret);
+}
+
+int cache_pending_next(struct cache *c, int64_t instance, int64_t after_id, bool creations, struct cache_row *ret)
+{
+	return row_after(c, creations ? SQL_PENDING_ANY : SQL_PENDING_HELD, instance, after_id, ret);
+}
+
+int cache_stage_clear_some(struct cache *c, int64_t instance)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_STAGE_CLEAR);
+	int e;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_int(st, 2, CACHE_BATCH_ROWS);
+	e = cache_write(c, st);
+	return e < 0 ? e : sqlite3_changes(c->db) == CACHE_BATCH_ROWS ? 1 : 0;
 }
 
 int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw)
@@ -271,28 +332,38 @@ int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, con
 	(void)sqlite3_bind_int64(st, 1, instance);
 	at = bind_repo(st, 2, r);
 	(void)sqlite3_bind_blob(st, at, raw->b, DIGEST_LEN, SQLITE_STATIC);
-	return cache_exec(c, st);
+	return cache_write(c, st);
 }
 
-int cache_staged_next(struct cache *c, int64_t instance, int64_t after_id, int64_t *ret_id, struct repo *ret,
-		      struct digest *ret_raw)
+int cache_stage_take(struct cache *c, int64_t instance, struct repo *ret, struct digest *ret_raw)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_STAGED);
-	int rc, at;
+	struct repo r = { 0 };
+	int64_t id;
+	int rc, at, e;
 
 	if (st == NULL)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
-	(void)sqlite3_bind_int64(st, 2, after_id);
 	rc = sqlite3_step(st);
 	if (rc != SQLITE_ROW) {
 		(void)sqlite3_reset(st);
 		return rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
 	}
-	*ret = (struct repo){ 0 };
-	*ret_id = sqlite3_column_int64(st, 0);
-	at = column_repo(st, 2, ret);
+	id = sqlite3_column_int64(st, 0);
+	at = column_repo(st, 2, &r);
 	column_blob16(st, at, ret_raw->b);
 	(void)sqlite3_reset(st);
+	st = cache_statement(c, SQL_STAGE_DELETE);
+	e = st != NULL ? 0 : -EIO;
+	if (e == 0) {
+		(void)sqlite3_bind_int64(st, 1, id);
+		e = cache_write(c, st);
+	}
+	if (e < 0) {
+		repo_done(&r);
+		return e;
+	}
+	*ret = r;
 	return 0;
 }

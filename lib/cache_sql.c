@@ -12,10 +12,11 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_INSTANCE_ADD] = "INSERT INTO instance(name) VALUES(?1) ON CONFLICT(name) DO NOTHING",
-	[SQL_INSTANCE_GET] = "SELECT id, konnect_id, ack, resource_type, resource_keys, config, last_poll, last_complete, "
-			     "next_poll, failures FROM instance WHERE name = ?1",
+	[SQL_INSTANCE_GET] = "SELECT id, konnect_id, ack, resource_type, resource_keys, config, secret, last_poll, "
+			     "last_complete, next_poll, state, state_since, attempts, verdict FROM instance WHERE name = ?1",
 	[SQL_INSTANCE_SAVE] = "UPDATE instance SET konnect_id = ?2, ack = ?3, resource_type = ?4, resource_keys = ?5, "
-			      "config = ?6, last_poll = ?7, last_complete = ?8, next_poll = ?9, failures = ?10 WHERE id = ?1",
+			      "config = ?6, secret = ?7, last_poll = ?8, last_complete = ?9, next_poll = ?10, state = ?11, "
+			      "state_since = ?12, attempts = ?13, verdict = ?14 WHERE id = ?1",
 	[SQL_ROW_BY_GUID] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_BY_ID] = "SELECT " ROW " FROM repository WHERE id = ?1",
 	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
@@ -30,31 +31,43 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_PENDING_HELD] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING
 			     " AND service_id IS NOT NULL ORDER BY id LIMIT 1",
 	[SQL_UNPARK] = "UPDATE repository SET parked = NULL WHERE instance = ?1 AND parked IS NOT NULL",
-	[SQL_COUNTS] = "SELECT total(state < 4 AND missing_since = 0), total(missing_since <> 0), total(" PENDING "), "
+	[SQL_COUNTS] = "SELECT total(state < 4 AND missing_since = 0), total(state < 4 AND missing_since <> 0), "
+		       "total(" PENDING "), "
 		       "total(" PENDING " AND service_id IS NULL), total(parked IS NOT NULL) FROM repository WHERE instance = ?1",
-	[SQL_KNOWN] = "SELECT id, guid, raw, state, missing_since FROM repository WHERE instance = ?1",
-	[SQL_STAGE_CLEAR] = "DELETE FROM staged WHERE instance = ?1",
+	[SQL_KNOWN] = "SELECT id, guid, raw, state, missing_since FROM repository WHERE instance = ?1 AND guid > ?2 "
+		      "ORDER BY guid LIMIT ?3",
+	[SQL_COUNT] = "SELECT count(*) FROM repository WHERE instance = ?1",
+	[SQL_RAW] = "SELECT raw FROM repository WHERE instance = ?1 AND guid = ?2",
+	[SQL_ROW_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+	[SQL_MISSING_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND missing_since <> 0 "
+			     "AND state < 4 ORDER BY id LIMIT 1",
+	[SQL_PARKED_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND parked IS NOT NULL "
+			    "ORDER BY id LIMIT 1",
+	[SQL_STAGE_CLEAR] = "DELETE FROM staged WHERE id IN (SELECT id FROM staged WHERE instance = ?1 LIMIT ?2)",
+	[SQL_STAGE_DELETE] = "DELETE FROM staged WHERE id = ?1",
 	[SQL_STAGE_ADD] = "INSERT INTO staged(instance, " LISTED ", raw) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-	[SQL_STAGED] = "SELECT id, instance, " LISTED ", raw FROM staged WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+	[SQL_STAGED] = "SELECT id, instance, " LISTED ", raw FROM staged WHERE instance = ?1 ORDER BY id LIMIT 1",
 };
 
 const char cache_schema[] =
 	"CREATE TABLE meta(key BLOB NOT NULL);"
 	"INSERT INTO meta VALUES(randomblob(16));"
 	"CREATE TABLE instance(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, konnect_id TEXT, ack TEXT,"
-	" resource_type TEXT, resource_keys TEXT, config BLOB, last_poll INTEGER NOT NULL DEFAULT 0,"
-	" last_complete INTEGER NOT NULL DEFAULT 0, next_poll INTEGER NOT NULL DEFAULT 0,"
-	" failures INTEGER NOT NULL DEFAULT 0);"
+	" resource_type TEXT, resource_keys TEXT, config BLOB, secret BLOB, last_poll INTEGER NOT NULL DEFAULT 0,"
+	" last_complete INTEGER NOT NULL DEFAULT 0, next_poll INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL DEFAULT 0,"
+	" state_since INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, verdict INTEGER NOT NULL DEFAULT 0);"
 	"CREATE TABLE repository(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL REFERENCES instance(id),"
 	" guid BLOB NOT NULL, name TEXT NOT NULL, project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT,"
 	" visibility TEXT, default_branch TEXT, web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL,"
 	" state INTEGER NOT NULL, missing_since INTEGER NOT NULL DEFAULT 0, service_name TEXT, service_id TEXT,"
 	" mapping_id TEXT, ack TEXT, want BLOB, have BLOB, parked TEXT, UNIQUE(instance, guid));"
+	"CREATE INDEX instance_rows ON repository(instance);"
 	"CREATE UNIQUE INDEX service_names ON repository(service_name);"
 	"CREATE INDEX pending_rows ON repository(instance, id) WHERE " PENDING ";"
 	"CREATE TABLE staged(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, guid BLOB NOT NULL, name TEXT NOT NULL,"
 	" project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT, visibility TEXT, default_branch TEXT,"
 	" web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL, UNIQUE(instance, guid));"
+	"CREATE INDEX staged_rows ON staged(instance);"
 	"PRAGMA user_version = 1;";
 
 const char *cache_sql(enum statement s)

@@ -35,6 +35,15 @@ static void acknowledge(struct converge *c, const json_t *doc)
 	c->have = json_loads(text, 0, NULL);
 }
 
+/* The map is written whole, so Konnect's own is the base of ours. */
+static void take_fields(struct converge *c, const json_t *service)
+{
+	json_t *fields = json_object_get(service, "custom_fields");
+
+	json_decref(c->custom_fields);
+	c->custom_fields = json_is_object(fields) ? json_incref(fields) : json_object();
+}
+
 static void forget_service(struct converge *c)
 {
 	set_text(&c->row.service_id, NULL);
@@ -58,14 +67,22 @@ static void next_step(struct converge *c)
 		c->step = CONVERGE_DONE;
 }
 
+static void park_text(struct converge *c, char *why)
+{
+	free(c->row.parked);
+	c->row.parked = why;
+	c->step = CONVERGE_PARKED;
+}
+
 static void park(struct converge *c, const char *what, int status, const json_t *answer)
 {
 	char reason[MESSAGE_MAX];
 
-	free(c->row.parked);
 	(void)konnect_reason(answer, reason, sizeof(reason));
-	c->row.parked = xasprintf("%s refused with %d: %s", what, status, reason);
-	c->step = CONVERGE_PARKED;
+	if (status >= 200 && status < 300)
+		park_text(c, xasprintf("%s answered with %d, but not with what was asked for", what, status));
+	else
+		park_text(c, xasprintf("%s refused with %d%s%s", what, status, *reason != '\0' ? ": " : "", reason));
 }
 
 void converge_init(struct converge *c, const struct config_instance *config, const struct cache_instance *instance,
@@ -73,8 +90,16 @@ void converge_init(struct converge *c, const struct config_instance *config, con
 {
 	*c = (struct converge){ .config = config, .instance = instance, .key = key, .row = *row };
 	*row = (struct cache_row){ 0 };
+	set_text(&c->row.parked, NULL);
 	if (c->row.ack != NULL)
 		c->have = json_loads(c->row.ack, 0, NULL);
+	if (!json_is_object(c->have)) {
+		/* not known, or not readable any more: then Konnect is asked, and its digest is worth nothing */
+		json_decref(c->have);
+		c->have = NULL;
+		set_text(&c->row.ack, NULL);
+		c->row.have = (struct digest){ 0 };
+	}
 	make_want(c);
 	next_step(c);
 }
@@ -84,6 +109,7 @@ void converge_done(struct converge *c)
 	json_decref(c->want);
 	json_decref(c->have);
 	json_decref(c->custom_fields);
+	free(c->refusal);
 	cache_row_done(&c->row);
 	*c = (struct converge){ 0 };
 }
@@ -107,7 +133,6 @@ static char *patch_body(const struct converge *c)
 	char *text;
 
 	if (c->custom_fields != NULL) {
-		/* the map is written whole: what others put there stays */
 		fields = json_copy(c->custom_fields);
 		json_object_foreach(have_fields, key, value)
 			if (json_object_get(want_fields, key) == NULL)
@@ -166,17 +191,13 @@ static void next_name(struct converge *c, const char *whose)
 
 	c->name_taken = true;
 	if (c->names_tried > 0) {
-		free(c->row.parked);
-		c->row.parked = xasprintf("the service name %s and the plain one are both taken by %s; rename or remove one of them",
-					  c->row.service_name, whose);
-		c->step = CONVERGE_PARKED;
+		park_text(c, xasprintf("the service name %s and the plain one are both taken by %s; rename or remove one of them",
+				       c->row.service_name, whose));
 		return;
 	}
 	name = document_service_name(c->config->name, &c->row.repo, true, NULL);
 	if (strcmp(name, c->row.service_name) == 0) {
-		free(c->row.parked);
-		c->row.parked = xasprintf("the service name %s is taken by %s; rename or remove it", name, whose);
-		c->step = CONVERGE_PARKED;
+		park_text(c, xasprintf("the service name %s is taken by %s; rename or remove it", name, whose));
 		free(name);
 		return;
 	}
@@ -196,17 +217,31 @@ static bool is_ours(const struct converge *c, const json_t *service)
 	       strcmp(konnect_text(json_object_get(service, "labels"), LABEL_REPOSITORY_ID), guid) == 0;
 }
 
-/* display_name and description are ours only while Konnect holds what we would have written for it. Without an
- * acknowledged document that is what its own git_repo.name and project label give. */
+/* Whether the display name is what the service's own git_repo.name and project label give. The label has lost what no
+ * label can hold, so it is compared with the label of what stands before the separator; no project's name has a '/'. */
+static bool display_name_is_ours(const json_t *service)
+{
+	const char *text = konnect_text(service, "display_name"), *end = strstr(text, " / ");
+	_cleanup_free_ char *project = NULL, *label = NULL, *expected = NULL;
+
+	if (end == NULL)
+		return false;
+	project = xstrndup(text, (size_t)(end - text));
+	label = document_label_value(project);
+	expected = xasprintf("%s / %s", project,
+			     konnect_text(json_object_get(json_object_get(service, "custom_fields"), "git_repo"), "name"));
+	expected[utf8_prefix(expected, KONNECT_DISPLAY_NAME_MAX)] = '\0';
+	return strcmp(expected, text) == 0 &&
+	       strcmp(label != NULL ? label : "", konnect_text(json_object_get(service, "labels"), LABEL_PROJECT)) == 0;
+}
+
+/* display_name and description are ours only while Konnect holds what we wrote. Without an acknowledged document
+ * nothing says what that was for a description; for a display name the service itself does. */
 static void adopt(struct converge *c, const json_t *service)
 {
-	json_t *doc = document_of_service(service, c->want), *git_repo;
-	_cleanup_free_ char *expected = NULL;
+	json_t *doc = document_of_service(service, c->want);
 
-	git_repo = json_object_get(json_object_get(service, "custom_fields"), "git_repo");
-	expected = xasprintf("%s / %s", konnect_text(json_object_get(service, "labels"), LABEL_PROJECT),
-			     konnect_text(git_repo, "name"));
-	if (strcmp(expected, konnect_text(service, "display_name")) != 0)
+	if (!display_name_is_ours(service))
 		json_object_set(doc, "display_name", json_object_get(c->want, "display_name"));
 	json_object_set(doc, "description", json_object_get(c->want, "description"));
 	set_text(&c->row.service_id, konnect_text(service, "id"));
@@ -216,7 +251,7 @@ static void adopt(struct converge *c, const json_t *service)
 	json_decref(c->custom_fields);
 	c->custom_fields = NULL;
 	if (document_patch_needs_read(c->have, c->want))
-		c->custom_fields = json_incref(json_object_get(service, "custom_fields"));
+		take_fields(c, service);
 	next_step(c);
 }
 
@@ -225,7 +260,7 @@ static void lookup_answer(struct converge *c, int status, const json_t *answer)
 	json_t *list = json_object_get(answer, "data"), *service;
 	size_t i;
 
-	if (status != 200) {
+	if (status != 200 || !json_is_array(list)) {
 		park(c, "looking up the service name was", status, answer);
 		return;
 	}
@@ -238,9 +273,8 @@ static void lookup_answer(struct converge *c, int status, const json_t *answer)
 			next_name(c, konnect_is_foreign(service) ? "an object of another tool" : "another service");
 		return;
 	}
-	free(c->row.parked);
-	c->row.parked = xasprintf("Konnect refuses the service name %s although nobody has it", c->row.service_name);
-	c->step = CONVERGE_PARKED;
+	park_text(c, xasprintf("Konnect refuses the service name %s although nobody has it%s%s", c->row.service_name,
+			       *c->refusal != '\0' ? ": " : "", c->refusal));
 }
 
 /* A field that is not what we wrote has been edited: it is theirs, and is acknowledged as it is wanted. */
@@ -255,9 +289,10 @@ static void leave_edited(struct converge *c, const json_t *service)
 
 static void read_answer(struct converge *c, int status, const json_t *answer)
 {
-	if (status == 404) {
+	if (status == 404 && !c->recreated) {
 		forget_service(c);
 		c->gone = false;
+		c->recreated = true;
 		next_step(c);
 		return;
 	}
@@ -266,33 +301,53 @@ static void read_answer(struct converge *c, int status, const json_t *answer)
 		return;
 	}
 	if (c->gone) {
-		park(c, "changing the service, which exists, was", 404, answer);
+		park_text(c, xstrdup("changing the service was refused with 404, although it exists"));
 		return;
 	}
-	json_decref(c->custom_fields);
-	c->custom_fields = json_object_get(answer, "custom_fields") != NULL
-				   ? json_incref(json_object_get(answer, "custom_fields"))
-				   : json_object();
+	if (konnect_is_foreign(answer)) {
+		park_text(c, xasprintf("the service %s is managed by another tool now (label KONGCTL-*)", c->row.service_name));
+		return;
+	}
+	if (c->have == NULL) {
+		adopt(c, answer);
+		return;
+	}
+	take_fields(c, answer);
 	leave_edited(c, answer);
 	c->step = CONVERGE_PATCH;
 }
 
+/* What Konnect adds to a resource does not make it another. */
+static bool is_our_resource(const struct converge *c, const json_t *resource, const json_t *config)
+{
+	const char *type = konnect_text(resource, "type"), *key,
+		   *instance = konnect_text(json_object_get(json_object_get(resource, "integration"), "instance"), "id");
+	json_t *value;
+
+	if ((*type != '\0' && strcmp(type, c->instance->resource_type) != 0) ||
+	    (*instance != '\0' && strcmp(instance, c->instance->konnect_id) != 0))
+		return false;
+	json_object_foreach((json_t *)(uintptr_t)config, key, value)
+		if (!json_equal(json_object_get(json_object_get(resource, "config"), key), value))
+			return false;
+	return true;
+}
+
 static void map_lookup_answer(struct converge *c, int status, const json_t *answer)
 {
-	json_t *list = json_object_get(answer, "data"), *mapping, *want, *resource;
+	json_t *list = json_object_get(answer, "data"), *mapping, *config;
 	size_t i;
 
 	c->map_lookup_done = true;
-	want = konnect_resource_config(c->instance->resource_keys, c->config, &c->row.repo);
+	config = konnect_resource_config(c->instance->resource_keys, c->config, &c->row.repo);
 	json_array_foreach(list, i, mapping) {
-		resource = json_object_get(mapping, "resource");
 		if (strcmp(konnect_text(json_object_get(mapping, "service"), "id"), c->row.service_id) == 0 &&
-		    json_equal(json_object_get(resource, "config"), want) && *konnect_text(mapping, "id") != '\0') {
+		    is_our_resource(c, json_object_get(mapping, "resource"), config) && *konnect_text(mapping, "id") != '\0') {
 			set_text(&c->row.mapping_id, konnect_text(mapping, "id"));
 			break;
 		}
 	}
-	json_decref(want);
+	json_decref(config);
 	if (c->row.mapping_id != NULL)
 		next_step(c);
 	else
@@ -302,6 +357,7 @@ static void map_lookup_answer(struct converge *c, int status, const json_t *answ
 void converge_answer(struct converge *c, int status, const json_t *answer)
 {
 	bool ok = status >= 200 && status < 300;
+	char reason[MESSAGE_MAX];
 
 	switch (c->step) {
 	case CONVERGE_CREATE:
@@ -310,7 +366,10 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 			acknowledge(c, c->want);
 			c->created = true;
 			next_step(c);
-		} else if (konnect_name_conflict(status, answer)) {
+		} else if (ok || konnect_name_conflict(status, answer)) {
+			/* created, but the id is lost; or somebody has the name, perhaps we */
+			free(c->refusal);
+			c->refusal = xstrdup(konnect_reason(answer, reason, sizeof(reason)));
 			c->step = CONVERGE_LOOKUP;
 		} else {
 			park(c, "creating the service was", status, answer);
@@ -338,7 +397,7 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 		if (ok && *konnect_text(answer, "id") != '\0') {
 			set_text(&c->row.mapping_id, konnect_text(answer, "id"));
 			next_step(c);
-		} else if (status == 409 && !c->map_lookup_done) {
+		} else if ((ok || status == 409) && !c->map_lookup_done) {
 			c->step = CONVERGE_MAP_LOOKUP;
 		} else {
 			park(c, "mapping the repository was", status, answer);

@@ -29,8 +29,10 @@ struct converge {
 	json_t *have;		/* NULL without a service */
 	json_t *custom_fields;	/* Konnect's, read before they are written */
 	enum converge_step step;
+	char *refusal;		/* what Konnect said of the name, in case nobody turns out to have it */
 	int names_tried;
 	bool map_lookup_done;
+	bool recreated;		/* once is a deletion, twice would be a loop */
 	bool gone;		/* a PATCH said 404, to be confirmed by a read */
 	bool created, changed, adopted, name_taken; /* what happened, for the log */
 };
@@ -63,7 +65,9 @@ struct converge_instance {
 	enum converge_instance_step step;
 	json_t *want;
 	json_t *have;
+	char *refusal;			/* what Konnect said of the name, in case nobody turns out to have it */
 	int lookups;
+	bool create_tried;
 	bool read_only;			/* --dry-run: look, and say what would be done */
 	bool created, adopted, changed;
 	char *error;			/* why the instance is refused */

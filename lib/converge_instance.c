@@ -18,7 +18,11 @@ static void refuse_answer(struct converge_instance *c, const char *what, int sta
 {
 	char reason[MESSAGE_MAX];
 
-	refuse(c, xasprintf("%s was refused with %d: %s", what, status, konnect_reason(answer, reason, sizeof(reason))));
+	(void)konnect_reason(answer, reason, sizeof(reason));
+	if (status >= 200 && status < 300)
+		refuse(c, xasprintf("%s was answered with %d, but not with what was asked for", what, status));
+	else
+		refuse(c, xasprintf("%s was refused with %d%s%s", what, status, *reason != '\0' ? ": " : "", reason));
 }
 
 static void replace(char **field, char *value)
@@ -56,6 +60,7 @@ void converge_instance_done(struct converge_instance *c)
 {
 	json_decref(c->want);
 	json_decref(c->have);
+	free(c->refusal);
 	free(c->error);
 	*c = (struct converge_instance){ 0 };
 }
@@ -72,13 +77,20 @@ static char *create_body(const struct converge_instance *c)
 	return body;
 }
 
-/* Only what the configuration sets: labels always, display name and description if they are configured. */
+/* Only what the configuration sets: labels always, display name and description if they are configured. A label that
+ * was configured when we last wrote goes, unless somebody has changed it since. */
 static json_t *patch_of(const struct converge_instance *c)
 {
-	json_t *have = document_of_service(c->have, c->want), *patch;
+	json_t *have = document_of_service(c->have, c->want), *labels = json_object_get(c->have, "labels"), *ack, *value, *patch;
+	const char *key;
 
+	ack = c->instance->ack != NULL ? json_loads(c->instance->ack, 0, NULL) : NULL;
+	json_object_foreach(json_object_get(ack, "labels"), key, value)
+		if (json_equal(json_object_get(labels, key), value))
+			json_object_set(json_object_get(have, "labels"), key, value);
 	patch = document_patch(have, c->want);
 	json_object_del(patch, "config");
+	json_decref(ack);
 	json_decref(have);
 	return patch;
 }
@@ -140,13 +152,18 @@ static void existing(struct converge_instance *c, json_t *found)
 		return;
 	}
 	c->adopted = !konnect_is_ours(found, c->config->name);
+	json_decref(c->have);
 	c->have = json_incref(found);
 	replace(&c->instance->konnect_id, xstrdup(konnect_text(found, "id")));
 	patch = patch_of(c);
-	if (json_object_size(patch) > 0 && !c->read_only)
-		c->step = INSTANCE_PATCH;
-	else
+	if (json_object_size(patch) == 0) {
 		acknowledge(c, found);
+	} else if (c->read_only) {
+		c->changed = true;
+		c->step = INSTANCE_DONE;
+	} else {
+		c->step = INSTANCE_PATCH;
+	}
 	json_decref(patch);
 }
 
@@ -155,7 +172,7 @@ static void lookup_answer(struct converge_instance *c, int status, const json_t 
 	json_t *list = json_object_get(answer, "data"), *p;
 	size_t i;
 
-	if (status != 200) {
+	if (status != 200 || !json_is_array(list)) {
 		refuse_answer(c, "looking up the integration instance", status, answer);
 		return;
 	}
@@ -166,9 +183,9 @@ static void lookup_answer(struct converge_instance *c, int status, const json_t 
 			return;
 		}
 	}
-	if (c->lookups > 1) {
-		refuse(c, xasprintf("Konnect refuses the instance name \"%s\" although nobody has it; give this instance another name",
-				    c->config->name));
+	if (c->create_tried) {
+		refuse(c, xasprintf("Konnect refuses the instance name \"%s\" although nobody has it%s%s; give this instance "
+				    "another name", c->config->name, *c->refusal != '\0' ? ": " : "", c->refusal));
 	} else if (c->read_only) {
 		c->created = true;
 		c->step = INSTANCE_DONE;
@@ -181,7 +198,7 @@ static void integrations_answer(struct converge_instance *c, int status, const j
 {
 	char *type = NULL, *keys = NULL, *error = NULL;
 
-	if (status != 200) {
+	if (status != 200 || !json_is_array(json_object_get(answer, "data"))) {
 		refuse_answer(c, "reading Konnect's integrations", status, answer);
 		return;
 	}
@@ -197,6 +214,7 @@ static void integrations_answer(struct converge_instance *c, int status, const j
 void converge_instance_answer(struct converge_instance *c, int status, const json_t *answer)
 {
 	bool ok = status >= 200 && status < 300;
+	char reason[MESSAGE_MAX];
 
 	switch (c->step) {
 	case INSTANCE_INTEGRATIONS:
@@ -206,10 +224,14 @@ void converge_instance_answer(struct converge_instance *c, int status, const jso
 		lookup_answer(c, status, answer);
 		return;
 	case INSTANCE_CREATE:
+		c->create_tried = true;
 		if (ok && *konnect_text(answer, "id") != '\0') {
 			c->created = true;
 			acknowledge(c, answer);
-		} else if (konnect_name_conflict(status, answer)) {
+		} else if (ok || konnect_name_conflict(status, answer)) {
+			/* created, but the id is lost; or somebody has the name, perhaps we */
+			free(c->refusal);
+			c->refusal = xstrdup(konnect_reason(answer, reason, sizeof(reason)));
 			c->step = INSTANCE_LOOKUP;
 		} else {
 			refuse_answer(c, "creating the integration instance", status, answer);
@@ -218,7 +240,7 @@ void converge_instance_answer(struct converge_instance *c, int status, const jso
 	case INSTANCE_PATCH:
 		if (ok) {
 			c->changed = true;
-			acknowledge(c, answer);
+			acknowledge(c, c->have);
 		} else if (status == 404 && c->lookups < 2) {
 			c->step = INSTANCE_LOOKUP;
 		} else {

@@ -179,6 +179,7 @@ char *document_canonical(const json_t *j)
 	return json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
 }
 
+/* At every depth: Konnect may add to the objects within, too. */
 static json_t *only_keys_of(const json_t *object, const json_t *like)
 {
 	json_t *out = json_object(), *value;
@@ -187,9 +188,26 @@ static json_t *only_keys_of(const json_t *object, const json_t *like)
 	json_object_foreach((json_t *)(uintptr_t)like, key, value) {
 		json_t *v = json_object_get(object, key);
 
-		if (v != NULL)
+		if (json_is_object(v) && json_is_object(value))
+			json_object_set_new(out, key, only_keys_of(v, value));
+		else if (v != NULL)
 			json_object_set(out, key, v);
 	}
+	return out;
+}
+
+/* A label of ours that is wanted no more is drift as well: an emptied repository has no default branch. */
+static json_t *only_labels_of(const json_t *labels, const json_t *like)
+{
+	static const char *const ours[] = {
+		LABEL_MANAGED_BY, LABEL_INSTANCE, LABEL_ORGANIZATION, LABEL_PROJECT, LABEL_PROJECT_ID,
+		LABEL_REPOSITORY_ID, LABEL_DEFAULT_BRANCH, LABEL_STATE, LABEL_VISIBILITY, LABEL_FORK,
+	};
+	json_t *out = only_keys_of(labels, like);
+
+	for (size_t i = 0; i < ELEMENTSOF(ours); i++)
+		if (json_object_get(labels, ours[i]) != NULL)
+			json_object_set(out, ours[i], json_object_get(labels, ours[i]));
 	return out;
 }
 
@@ -200,7 +218,7 @@ json_t *document_of_service(const json_t *service, const json_t *like)
 	if (json_object_get(like, "description") != NULL && json_object_get(out, "description") == NULL)
 		json_object_set_new(out, "description", json_null());
 	json_object_set_new(out, "labels",
-			    only_keys_of(json_object_get(service, "labels"), json_object_get(like, "labels")));
+			    only_labels_of(json_object_get(service, "labels"), json_object_get(like, "labels")));
 	json_object_set_new(out, "custom_fields", only_keys_of(json_object_get(service, "custom_fields"),
 							       json_object_get(like, "custom_fields")));
 	return out;

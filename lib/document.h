@@ -42,8 +42,8 @@ char *document_label_value(const char *s);
 /* The same text for the same document, whatever order its keys came in. */
 char *document_canonical(const json_t *j);
 
-/* The fields of one of Konnect's services that our documents speak of, keeping only the labels and custom fields
- * that `like` has: what Konnect adds is not drift. */
+/* The fields of one of Konnect's services that our documents speak of, keeping only what `like` has, at every depth,
+ * and the labels that are ours: what Konnect or its users add is not drift. */
 json_t *document_of_service(const json_t *service, const json_t *like);
 
 /* The body of a PATCH that turns have into want: changed top-level fields, changed labels only, null for those

@@ -64,6 +64,8 @@ const char *konnect_reason(const json_t *answer, char *buf, size_t n)
 	}
 	if (used == 0)
 		(void)snprintf(text, sizeof(text), "%s", konnect_text(answer, "detail"));
+	if (text[0] == '\0')
+		(void)snprintf(text, sizeof(text), "%s", konnect_text(answer, "title"));
 	return printable(buf, n, text);
 }
 
@@ -107,14 +109,14 @@ static json_t *definition_of(const json_t *type)
 	return json_object_get(json_object_get(type, "schema"), "definition");
 }
 
-/* The first key that cannot be filled, or NULL. A type without keys identifies nothing. */
+/* The first key that cannot be filled, or NULL. A type without keys identifies nothing, and wants one without a name. */
 static const char *unfillable_key(const json_t *type)
 {
 	json_t *definition = definition_of(type), *kind;
 	const char *key;
 
 	if (json_object_size(definition) == 0)
-		return "(no keys)";
+		return "";
 	json_object_foreach(definition, key, kind)
 		if (fill_of(key) == FILL_NONE || json_string_value(kind) == NULL || strcmp(json_string_value(kind), "string") != 0)
 			return key;
@@ -190,6 +192,11 @@ int konnect_resource_type(const json_t *integrations, const char *configured, ch
 		return -EINVAL;
 	type = json_object_get(types, name);
 	bad = unfillable_key(type);
+	if (bad != NULL && *bad == '\0') {
+		*ret_error = xasprintf("Konnect's resource type \"%s\" has no keys that could tell one repository from another; set "
+				       "resource_type to another", name);
+		return -EINVAL;
+	}
 	if (bad != NULL) {
 		*ret_error = xasprintf("Konnect's resource type \"%s\" wants the key \"%s\", which nothing in a listing fills; set "
 				       "resource_type to another", name, bad);

@@ -24,7 +24,7 @@ char *konnect_encode(const char *s);
 /* Whether a refused POST is about the name and nothing else: 409, or 400 whose invalid_parameters name only `name`. */
 bool konnect_name_conflict(int status, const json_t *answer);
 
-/* Konnect's reasons in one printable line: "name: must be unique; labels: ..." or its detail; returns buf. */
+/* Konnect's reasons in one printable line: "name: must be unique; labels: ...", else its detail, its title, ""; returns buf. */
 const char *konnect_reason(const json_t *answer, char *buf, size_t n);
 
 /* The correlation id Konnect's support asks for ("kong:trace:..."), or "". Borrowed. */

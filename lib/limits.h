@@ -48,5 +48,8 @@
 #define THROTTLE_DEFAULT_SEC 360		/* a 429 that names no wait: longer than the 5 min window */
 #define SHUTDOWN_GRACE_SEC 3			/* writes in flight when stopping */
 
+/* Polls at the same time: each may hold a resolver thread and a connection. */
+#define POLLS_IN_FLIGHT_MAX 64
+
 /* The cache is the one blocking call on the loop. */
 #define CACHE_BATCH_ROWS 500

@@ -202,9 +202,12 @@ static int key_end(struct listing *l)
 
 static int key_byte(struct listing *l, char c)
 {
+	if ((unsigned char)c < 0x20)
+		return fail(l, "not JSON");
 	/* an escaped key cannot be one of ours that matters: none of the real answers escapes them */
 	if (l->escaped) {
 		l->escaped = false;
+		l->scalar[0] = '\0';
 		l->scalar_len = sizeof(l->scalar);
 	} else if (c == '\\') {
 		l->escaped = true;
@@ -268,7 +271,7 @@ static int envelope_byte(struct listing *l, char c)
 			l->state = ST_DONE;
 			return 0;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case ST_KEY:
 		if (c != '"')
 			return fail(l, "not JSON");
@@ -293,7 +296,7 @@ static int envelope_byte(struct listing *l, char c)
 			l->state = ST_COMMA_OR_END;
 			return 0;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case ST_ELEMENT:
 		if (c != '{')
 			return fail(l, "an element of \"value\" is not an object");

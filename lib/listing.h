@@ -3,7 +3,7 @@
  * Neither the body nor a tree of it is ever held: at most one element is buffered, and only when it
  * spans two chunks. The splitter proves the envelope (one object, `value` an array of objects, the
  * document closed, `count` equal to the elements seen, in either key order, a BOM allowed); whether an
- * element is good JSON is for who receives it to find out. */
+ * element is good JSON is for who receives it to find out, and what other keys hold is stepped over unread. */
 #pragma once
 
 #include <stddef.h>

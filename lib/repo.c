@@ -14,25 +14,30 @@ static const char *text(json_t *o, const char *key)
 	return s != NULL && *s != '\0' ? s : NULL;
 }
 
+/* Cut on a code point: whoever takes the text further refuses half of one. */
 static char *text_dup(json_t *o, const char *key, size_t max)
 {
 	const char *s = text(o, key);
+	size_t n = s != NULL ? strlen(s) : 0;
 
-	return s != NULL ? xstrndup(s, max) : NULL;
+	if (n > max)
+		for (n = max; n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80; n--)
+			;
+	return s != NULL ? xstrndup(s, n) : NULL;
 }
 
-/* remoteUrl carries the organization as user name; a link in a catalog must not. */
-static char *without_userinfo(const char *url)
+/* remoteUrl carries the organization as user name; a link in a catalog must not. NULL when it is no web address, or
+ * too long: half of one leads elsewhere. */
+static char *web_link(const char *url)
 {
-	const char *host = strstr(url, "://"), *at;
+	const char *host, *at;
 
-	if (host == NULL)
+	if (url == NULL || strlen(url) > URL_MAX_BYTES ||
+	    (!ascii_has_prefix_nocase(url, "https://") && !ascii_has_prefix_nocase(url, "http://")))
 		return NULL;
-	host += 3;
-	at = host + strcspn(host, "@/");
-	if (*at != '@')
-		return xstrndup(url, URL_MAX_BYTES);
-	return xasprintf("%.*s%.*s", (int)(host - url), url, URL_MAX_BYTES, at + 1);
+	host = strstr(url, "://") + 3;
+	at = memrchr(host, '@', strcspn(host, "/?#"));
+	return at != NULL ? xasprintf("%.*s%s", (int)(host - url), url, at + 1) : xstrdup(url);
 }
 
 static int fill(json_t *j, struct repo *r, const char **ret_error)
@@ -62,9 +67,9 @@ static int fill(json_t *j, struct repo *r, const char **ret_error)
 		r->description = xstrndup(description, utf8_prefix(description, KONNECT_DESCRIPTION_MAX));
 	r->visibility = text_dup(project, "visibility", NAME_MAX_BYTES);
 	r->default_branch = text_dup(j, "defaultBranch", NAME_MAX_BYTES);
-	r->web_url = text_dup(j, "webUrl", URL_MAX_BYTES);
-	if (r->web_url == NULL && text(j, "remoteUrl") != NULL)
-		r->web_url = without_userinfo(text(j, "remoteUrl"));
+	r->web_url = web_link(text(j, "webUrl"));
+	if (r->web_url == NULL)
+		r->web_url = web_link(text(j, "remoteUrl"));
 	/* old servers leave the flags out: only true means true */
 	r->disabled = json_is_true(json_object_get(j, "isDisabled"));
 	r->maintenance = json_is_true(json_object_get(j, "isInMaintenance"));

@@ -14,7 +14,7 @@ struct repo {
 	char *description;	/* the project's, at most KONNECT_DESCRIPTION_MAX characters; NULL = none */
 	char *visibility;	/* open word: private, public, organization, ...; NULL = none */
 	char *default_branch;	/* NULL for an empty repository, and for a disabled one */
-	char *web_url;		/* NULL when the server gives neither webUrl nor remoteUrl */
+	char *web_url;		/* webUrl, or else remoteUrl; NULL when neither is a web address */
 	bool disabled, maintenance, fork;
 };
 

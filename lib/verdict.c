@@ -59,7 +59,7 @@ static json_t *body_json(const struct answer *a)
 {
 	const char *p = body_start(a);
 
-	return *p == '{' ? json_loads(p, 0, NULL) : NULL;
+	return *p == '{' ? json_loads(p, JSON_ALLOW_NUL, NULL) : NULL;
 }
 
 /* The message of any of the error shapes that are in use, borrowed from j. */
@@ -88,13 +88,12 @@ static bool says_expired(const char *s)
 static bool pat_expired(const struct answer *a)
 {
 	char text[MESSAGE_MAX];
-	bool sign_in = a->status == 401 || a->status == 403 || a->status == 203 ||
-		       (a->status >= 300 && a->status < 400 && a->status != 304) || (a->status == 200 && is_html(a));
 	json_t *j;
 	const char *type;
 	bool expired;
 
-	if (!sign_in)
+	/* a listing may speak of expired tokens in a description */
+	if (a->status < 300 && a->status != 203 && !(a->status == 200 && is_html(a)))
 		return false;
 	if (has_service_error(a)) {
 		percent_decode(text, sizeof(text), a->service_error);
@@ -245,6 +244,8 @@ const char *verdict_name(enum verdict v)
 		return "unreachable";
 	case VERDICT_MALFORMED:
 		return "malformed";
+	case VERDICT_CREDENTIAL_MISSING:
+		return "credential_missing";
 	}
 	return "?";
 }
@@ -274,6 +275,8 @@ const char *verdict_advice(enum verdict v)
 		return "the service or the way to it is down; it is tried again by itself";
 	case VERDICT_MALFORMED:
 		return "the answer is no complete listing and was not used; it is tried again by itself";
+	case VERDICT_CREDENTIAL_MISSING:
+		return "put a PAT with Code:Read into the secret file";
 	}
 	return "?";
 }

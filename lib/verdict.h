@@ -17,6 +17,7 @@ enum verdict {
 	VERDICT_REFUSED,
 	VERDICT_UNREACHABLE,
 	VERDICT_MALFORMED,
+	VERDICT_CREDENTIAL_MISSING,	/* there was no secret to ask with; never of an answer */
 };
 
 /* One answer, or the lack of one. Texts may be NULL. */

@@ -1,0 +1,117 @@
+/* The order in which everything starts and stops, and nothing else. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "../lib/cache.h"
+#include "../lib/config.h"
+#include "args.h"
+#include "exit.h"
+#include "log.h"
+#include "loop.h"
+#include "syncd.h"
+
+/* Secrets are in memory: no core file, and no debugger of the same user. */
+static void forbid_core(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* whose leak check is a debugger */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+static int read_config(const char *file, struct config **ret)
+{
+	char *error = NULL;
+
+	if (config_load(file, ret, &error) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", error);
+	free(error);
+	return EXIT_BAD_CONFIG;
+}
+
+/* A plan works on a copy, so that it changes nothing. */
+static int open_cache(const struct config *config, bool copy, struct cache **ret)
+{
+	struct log_fields rebuilt = { .event = "cache_rebuilt" };
+	char *notice = NULL;
+	int r;
+
+	if (copy) {
+		r = cache_open_copy(config->state_directory, ret, &notice);
+	} else {
+		/* only the last directory: a missing parent is a typing error */
+		if (mkdir(config->state_directory, 0700) < 0 && errno != EEXIST)
+			log_error("cache", "%s cannot be made: %s; make it, or set state_directory", config->state_directory,
+				  strerror(errno));
+		r = cache_open(config->state_directory, time(NULL), ret, &notice);
+	}
+	if (r < 0)
+		log_error("cache", "%s", notice);
+	else if (notice != NULL)
+		log_event(LOG_WARNING, &rebuilt, "cache", "%s", notice);
+	free(notice);
+	return r == 0 ? 0 : r == -EBUSY ? EXIT_TRY_AGAIN : EXIT_ERROR;
+}
+
+static int plan_file(const struct config *config, struct cache *cache, const struct args *args)
+{
+	const struct config_instance *instance = config_find(config, args->instance);
+
+	if (instance != NULL)
+		return syncd_plan_file(cache, config, instance, args->listing);
+	fprintf(stderr, "adosyncd: there is no instance \"%s\" in %s\n", args->instance, args->config);
+	return EXIT_USAGE;
+}
+
+static int run(const struct config *config, struct cache *cache, enum syncd_mode mode)
+{
+	struct loop *loop = loop_new();
+	struct syncd *d = NULL;
+	int status = EXIT_ERROR;
+
+	if (loop == NULL)
+		log_error("loop", "libevent cannot start: %s", strerror(errno));
+	else if (syncd_new(loop, cache, config, mode, &d) == 0)
+		status = syncd_run(d);
+	syncd_free(d);
+	loop_free(loop);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct config *config = NULL;
+	struct cache *cache = NULL;
+	struct args args;
+	int status = args_read(argc, argv, &args);
+
+	if (status >= 0)
+		return status;
+	forbid_core();
+	status = read_config(args.config, &config);
+	if (status == 0 && args.check) {
+		config_print(config, stdout);
+		config_free(config);
+		return EXIT_OK;
+	}
+	if (status == 0) {
+		log_setup(config->log_format, config->log_level);
+		status = open_cache(config, args.dry_run, &cache);
+	}
+	if (status == 0 && args.listing != NULL)
+		status = plan_file(config, cache, &args);
+	else if (status == 0)
+		status = run(config, cache, args.dry_run ? SYNCD_DRY_RUN : args.once ? SYNCD_ONCE : SYNCD_DAEMON);
+	cache_close(cache);
+	config_free(config);
+	return status;
+}

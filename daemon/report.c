@@ -1,0 +1,106 @@
+#include "report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../lib/limits.h"
+#include "../lib/plan.h"
+#include "../lib/util.h"
+#include "sink.h"
+#include "source.h"
+
+#define PLAN_LINE_MAX 8192
+
+bool report_once(FILE *f, struct cache *c, const struct source *s)
+{
+	const char *name = source_config(s)->name, *trouble = source_trouble(s), *refused = sink_queue_refused(source_queue(s));
+	const struct intake_result *r = source_result(s);
+	const struct sink_stats *p = sink_queue_stats(source_queue(s));
+	struct cache_counts n = { 0 };
+	char text[MESSAGE_MAX];
+	uint32_t left;
+
+	if (source_schedule(s)->state == INSTANCE_PAUSED) {
+		fprintf(f, "%s: paused\n", name);
+		return true;
+	}
+	if (r == NULL) {
+		fprintf(f, "%s: not through: %s\n", name, printable(text, sizeof(text), trouble != NULL ? trouble : "not polled"));
+		return false;
+	}
+	(void)cache_counts(c, source_cached(s)->id, &n);
+	left = n.pending - (source_holds_creations(s) ? n.creations : 0);
+	if (refused == NULL && trouble == NULL && left == 0)
+		fprintf(f, "%s: ok: ", name);
+	else
+		fprintf(f, "%s: not through: ", name);
+	fprintf(f, "%u repositories, %u created, %u changed, %u adopted, %u missing, %u parked, %u pending\n", r->listed, p->created,
+		p->changed, p->adopted, n.missing, n.parked, n.pending);
+	if (refused != NULL)
+		fprintf(f, "%s: refused: %s\n", name, printable(text, sizeof(text), refused));
+	if (trouble != NULL)
+		fprintf(f, "%s: %s\n", name, printable(text, sizeof(text), trouble));
+	return refused == NULL && trouble == NULL && left == 0;
+}
+
+static void print_action(FILE *f, const char *instance, const struct cache_row *row, const struct plan_action *a)
+{
+	char project[NAME_MAX_BYTES], name[NAME_MAX_BYTES], text[PLAN_LINE_MAX];
+
+	fprintf(f, "%s: %s %s / %s (service %s)%s%s\n", instance, plan_kind_name(a->kind),
+		printable(project, sizeof(project), row->repo.project_name), printable(name, sizeof(name), row->repo.name),
+		row->service_name, a->n > 0 ? ": " : "", plan_differences_text(a, text, sizeof(text)));
+}
+
+static void print_missing(FILE *f, const char *instance, const struct cache_row *row)
+{
+	char project[NAME_MAX_BYTES], name[NAME_MAX_BYTES];
+
+	fprintf(f, "%s: missing %s / %s (service %s): not in the listing, its service is kept as it is\n", instance,
+		printable(project, sizeof(project), row->repo.project_name), printable(name, sizeof(name), row->repo.name),
+		row->service_name != NULL ? row->service_name : "none");
+}
+
+static void print_instance(FILE *f, const struct config_instance *config, const struct sink_queue *q)
+{
+	char text[MESSAGE_MAX];
+
+	if (sink_queue_refused(q) != NULL)
+		fprintf(f, "%s: refused: %s\n", config->name, printable(text, sizeof(text), sink_queue_refused(q)));
+	else if (sink_queue_would_create(q))
+		fprintf(f, "%s: create the integration instance \"%s\" for the organization \"%s\"\n", config->name, config->name,
+			config->organization);
+	else if (sink_queue_would_adopt(q))
+		fprintf(f, "%s: adopt the integration instance \"%s\": it gets our labels\n", config->name, config->name);
+}
+
+void report_plan(FILE *f, struct cache *c, const struct config_instance *config, const struct cache_instance *instance,
+		 const struct sink_queue *q, const struct intake_result *r)
+{
+	struct plan_action *a = xcalloc(1, sizeof(*a));
+	unsigned created = 0, adopted = 0, changed = 0, missing = 0;
+	struct cache_row row = { 0 };
+
+	if (q != NULL)
+		print_instance(f, config, q);
+	for (int64_t id = 0; cache_pending_next(c, instance->id, id, true, &row) == 0; cache_row_done(&row)) {
+		id = row.id;
+		plan_of_row(config, &row, a);
+		if (a->kind == PLAN_CREATE && q != NULL && sink_queue_has_service(q, row.service_name))
+			a->kind = PLAN_ADOPT;
+		created += a->kind == PLAN_CREATE;
+		adopted += a->kind == PLAN_ADOPT;
+		changed += a->kind != PLAN_CREATE && a->kind != PLAN_ADOPT;
+		print_action(f, config->name, &row, a);
+		plan_action_done(a);
+	}
+	for (int64_t id = 0; cache_missing_next(c, instance->id, id, &row) == 0; cache_row_done(&row)) {
+		id = row.id;
+		missing++;
+		print_missing(f, config->name, &row);
+	}
+	if (r != NULL)
+		fprintf(f, "%s: %u repositories listed: %u to create, %u to adopt, %u to change, %u missing\n", config->name, r->listed,
+			created, adopted, changed, missing);
+	free(a);
+}

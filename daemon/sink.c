@@ -1,0 +1,440 @@
+/* The scheduler of the sink: which instance is served next, how fast, and whether at all. */
+#include "sink.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../lib/limits.h"
+#include "../lib/util.h"
+#include "http.h"
+#include "log.h"
+#include "loop.h"
+#include "secret.h"
+#include "sink_internal.h"
+
+#define SINK_ONCE_WAIT_SEC 10	/* the longest that --once waits for what a server asks */
+#define CYCLE_LOGGED_MAX 50	/* writes of one cycle that are logged one by one */
+#define SECRET_WATCH_MS 5000
+
+static void on_pump(void *arg);
+static void on_due(void *arg);
+static void on_watch(void *arg);
+
+struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, const struct config *config, enum sink_mode mode,
+		      sink_idle_fn on_idle, void *arg)
+{
+	struct sink *s = xcalloc(1, sizeof(*s));
+
+	s->loop = l;
+	s->http = h;
+	s->cache = c;
+	s->config = config;
+	s->mode = mode;
+	s->on_idle = on_idle;
+	s->arg = arg;
+	s->pump = loop_timer_new(l, on_pump, s);
+	s->due = loop_timer_new(l, on_due, s);
+	s->watch = loop_timer_new(l, on_watch, s);
+	bucket_init(&s->bucket, config->konnect.rate_per_minute, loop_now_ms(l));
+	TAILQ_INIT(&s->queues);
+	TAILQ_INIT(&s->jobs);
+	return s;
+}
+
+struct sink *sink_free(struct sink *s)
+{
+	struct job *j;
+
+	if (s == NULL)
+		return NULL;
+	while ((j = TAILQ_FIRST(&s->jobs)) != NULL) {
+		TAILQ_REMOVE(&s->jobs, j, link);
+		job_free(j);
+	}
+	loop_timer_free(s->pump);
+	loop_timer_free(s->due);
+	loop_timer_free(s->watch);
+	free(s->trouble);
+	free(s);
+	return NULL;
+}
+
+struct sink_queue *sink_queue_new(struct sink *s, const struct config_instance *config, struct cache_instance *instance)
+{
+	struct sink_queue *q = xcalloc(1, sizeof(*q));
+
+	q->sink = s;
+	q->config = config;
+	q->instance = instance;
+	TAILQ_INSERT_TAIL(&s->queues, q, link);
+	return q;
+}
+
+struct sink_queue *sink_queue_free(struct sink_queue *q)
+{
+	struct job *j, *next;
+
+	if (q == NULL)
+		return NULL;
+	for (j = TAILQ_FIRST(&q->sink->jobs); j != NULL; j = next) {
+		next = TAILQ_NEXT(j, link);
+		if (j->queue != q)
+			continue;
+		TAILQ_REMOVE(&q->sink->jobs, j, link);
+		job_free(j);
+	}
+	TAILQ_REMOVE(&q->sink->queues, q, link);
+	json_decref(q->found);
+	free(q->refused);
+	free(q);
+	return NULL;
+}
+
+void sink_wake(struct sink *s)
+{
+	loop_timer_arm(s->pump, 0);
+}
+
+void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bool hold_creations)
+{
+	q->stats = (struct sink_stats){ .total = counts->pending - (hold_creations ? counts->creations : 0) };
+	q->creations = counts->creations;
+	q->hold_creations = hold_creations;
+	q->quiet = q->stats.total > CYCLE_LOGGED_MAX;
+	/* the configuration may have changed, or a person may have mended what was refused */
+	q->instance_ready = false;
+	q->active = q->has_work = q->again = true;
+	sink_wake(q->sink);
+}
+
+const struct sink_stats *sink_queue_stats(const struct sink_queue *q)
+{
+	return &q->stats;
+}
+
+bool sink_queue_idle(const struct sink_queue *q)
+{
+	return q->jobs == 0 && !q->has_work;
+}
+
+const char *sink_queue_refused(const struct sink_queue *q)
+{
+	return q->refused;
+}
+
+bool sink_queue_would_create(const struct sink_queue *q)
+{
+	return q->would_create;
+}
+
+bool sink_queue_would_adopt(const struct sink_queue *q)
+{
+	return q->would_adopt;
+}
+
+bool sink_queue_has_service(const struct sink_queue *q, const char *name)
+{
+	return json_object_get(q->found, name) != NULL;
+}
+
+enum sink_state sink_state(const struct sink *s)
+{
+	return s->schedule.state;
+}
+
+const char *sink_trouble(const struct sink *s)
+{
+	return s->trouble;
+}
+
+static void stop_if_quiet(struct sink *s)
+{
+	void (*done)(void *arg) = s->stopped;
+
+	if (done == NULL || s->in_flight > 0)
+		return;
+	s->stopped = NULL;
+	done(s->stopped_arg);
+}
+
+void sink_stop(struct sink *s, void (*done)(void *arg), void *arg)
+{
+	s->stopped = done;
+	s->stopped_arg = arg;
+	sink_wake(s);
+}
+
+/* In --once nobody waits for a state to pass that lasts longer: what is pending is left over. */
+static void give_up(struct sink *s)
+{
+	struct sink_queue *q;
+	struct job *j, *next;
+
+	for (j = TAILQ_FIRST(&s->jobs); j != NULL; j = next) {
+		next = TAILQ_NEXT(j, link);
+		if (j->transfer == NULL) {
+			j->queue->stats.left++;
+			sink_job_done(j);
+		}
+	}
+	TAILQ_FOREACH(q, &s->queues, link) {
+		if (!q->has_work)
+			continue;
+		q->stats.left++;
+		q->has_work = q->again = false;
+	}
+}
+
+static void log_state(struct sink *s, const char *why)
+{
+	static const char *const advice[] = {
+		[SINK_READY] = "",
+		[SINK_THROTTLED] = "pushing goes on when the wait is over; if it happens often, lower rate_per_minute",
+		[SINK_BACKOFF] = "it is tried again by itself; polling goes on",
+		[SINK_CREDENTIAL] = "write a valid token into token_file; polling goes on, and what has to be pushed is kept",
+	};
+	struct log_fields f = { .event = "sink_lost" };
+
+	log_event(LOG_WARNING, &f, "konnect", "%s; %s", why, advice[s->schedule.state]);
+}
+
+void sink_event(struct sink *s, enum sink_event event, int64_t wait, const char *why)
+{
+	enum sink_state before = s->schedule.state;
+	enum sink_state lost = s->schedule.lost;
+	uint32_t attempts = s->schedule.attempts;
+	int64_t ms = sink_schedule_next(&s->schedule, event, wait, loop_now_ms(s->loop), loop_random(s->loop, UINT32_MAX));
+
+	if (s->schedule.attempts == 0 && attempts > 0) {
+		struct log_fields f = { .event = "sink_restored" };
+
+		log_event(LOG_NOTICE, &f, "konnect", "works again");
+		free(s->trouble);
+		s->trouble = NULL;
+	}
+	if (s->schedule.state != before && s->schedule.state != SINK_READY) {
+		free(s->trouble);
+		s->trouble = xstrdup(why != NULL ? why : "");
+		if (attempts == 0 || s->schedule.state != lost)
+			log_state(s, s->trouble);
+	}
+	if (ms < 0)
+		return;
+	if (s->schedule.state == SINK_CREDENTIAL && s->mode == SINK_DAEMON)
+		loop_timer_arm(s->watch, SECRET_WATCH_MS);
+	if (s->mode != SINK_DAEMON && (ms > SINK_ONCE_WAIT_SEC * 1000 || s->schedule.attempts >= 3))
+		s->given_up = true;
+	else
+		loop_timer_arm(s->due, ms);
+}
+
+static void on_due(void *arg)
+{
+	struct sink *s = arg;
+
+	sink_event(s, SINK_DUE, 0, NULL);
+	sink_wake(s);
+}
+
+/* A new token ends the wait at once. */
+static void on_watch(void *arg)
+{
+	struct sink *s = arg;
+	char *token = NULL, *error = NULL;
+	struct digest d;
+
+	if (s->schedule.state != SINK_CREDENTIAL)
+		return;
+	loop_timer_arm(s->watch, SECRET_WATCH_MS);
+	if (secret_read(s->config->directory, s->config->konnect.token_file, &token, &error) < 0) {
+		free(error);
+		return;
+	}
+	d = digest_bytes(cache_key(s->cache), token, strlen(token));
+	secret_free(token);
+	if (memcmp(&d, &s->token, sizeof(d)) == 0)
+		return;
+	s->token = d;
+	loop_timer_cancel(s->due);
+	sink_event(s, SINK_SECRET, 0, NULL);
+	sink_wake(s);
+}
+
+/* The cycle of a queue is over: one line for what was too much to log singly. */
+static void queue_drained(struct sink_queue *q)
+{
+	struct log_fields f = { .event = "created", .instance = q->config->name, .organization = q->config->organization };
+
+	if (q->quiet && q->sink->mode != SINK_READ_ONLY) {
+		f.event = q->stats.created > 0 || q->stats.adopted > 0 ? "created" : "changed";
+		log_event(LOG_INFO, &f, q->config->name, "%u services created, %u changed, %u adopted, %u parked",
+			  q->stats.created, q->stats.changed, q->stats.adopted, q->stats.parked);
+	}
+	q->quiet = false;
+	if (q->sink->on_idle != NULL)
+		q->sink->on_idle(q, q->sink->arg);
+}
+
+void sink_job_done(struct job *j)
+{
+	struct sink_queue *q = j->queue;
+
+	TAILQ_REMOVE(&q->sink->jobs, j, link);
+	job_free(j);
+	if (q->skipped) {
+		q->skipped = false;
+		q->has_work = q->again = true;
+	}
+	sink_wake(q->sink);
+}
+
+static bool in_flight(const struct sink *s, int64_t row)
+{
+	const struct job *j;
+
+	TAILQ_FOREACH(j, &s->jobs, link)
+		if (j->kind == JOB_ROW && j->row.row.id == row)
+			return true;
+	return false;
+}
+
+/* The next pending row of the queue that no job has. 0, -ENOENT, -EIO. */
+static int next_row(struct sink_queue *q, struct cache_row *ret)
+{
+	for (;;) {
+		int e = cache_pending_next(q->sink->cache, q->instance->id, q->cursor, !q->hold_creations, ret);
+
+		if (e == -ENOENT && q->again) {
+			q->again = false;
+			q->cursor = 0;
+			continue;
+		}
+		if (e < 0)
+			return e;
+		q->cursor = ret->id;
+		if (!in_flight(q->sink, ret->id))
+			return 0;
+		q->skipped = true;
+		cache_row_done(ret);
+	}
+}
+
+/* What was acknowledged may be lost, so every queue looks again when it is over. */
+static void cache_failed(struct sink *s)
+{
+	_cleanup_free_ char *why = xasprintf("nothing is pushed, as the cache cannot be written: %s", cache_error(s->cache));
+	struct sink_queue *q;
+
+	TAILQ_FOREACH(q, &s->queues, link)
+		q->active = q->has_work = q->again = true;
+	sink_event(s, SINK_FAILED, 0, why);
+}
+
+/* Makes the queue's next job, if it has one. */
+static struct job *queue_next(struct sink_queue *q)
+{
+	struct cache_row row = { 0 };
+	int e;
+
+	if (!q->has_work)
+		return NULL;
+	if (!q->instance_ready) {
+		/* nothing else of this instance may go before its integration instance is there */
+		return q->jobs == 0 ? job_new(q, JOB_INSTANCE, NULL) : NULL;
+	}
+	if (q->sink->mode == SINK_READ_ONLY) {
+		q->has_work = q->again = false;
+		return q->found == NULL && !q->would_create && q->creations > 0 ? job_new(q, JOB_SERVICES, NULL) : NULL;
+	}
+	e = next_row(q, &row);
+	if (e == 0)
+		return job_new(q, JOB_ROW, &row);
+	if (e == -ENOENT)
+		q->has_work = q->again = false;
+	else
+		cache_failed(q->sink);
+	return NULL;
+}
+
+/* A job whose request can go now: one that waits for its turn, else a new one, round robin. */
+static struct job *next_job(struct sink *s)
+{
+	struct sink_queue *q, *first = TAILQ_FIRST(&s->queues);
+	int64_t now = loop_now_ms(s->loop);
+	unsigned n = 0;
+	struct job *j;
+
+	TAILQ_FOREACH(j, &s->jobs, link) {
+		if (j->transfer == NULL && j->not_before <= now)
+			return j;
+		n++;
+	}
+	if (n >= s->config->konnect.max_in_flight)
+		return NULL;
+	while ((q = TAILQ_FIRST(&s->queues)) != NULL) {
+		TAILQ_REMOVE(&s->queues, q, link);
+		TAILQ_INSERT_TAIL(&s->queues, q, link);
+		j = queue_next(q);
+		if (j != NULL)
+			return j;
+		if (TAILQ_FIRST(&s->queues) == first)
+			break;
+	}
+	return NULL;
+}
+
+/* Waiting jobs have a time of their own. */
+static void arm_for_delayed(struct sink *s)
+{
+	int64_t now = loop_now_ms(s->loop), first = INT64_MAX;
+	struct job *j;
+
+	TAILQ_FOREACH(j, &s->jobs, link)
+		if (j->transfer == NULL && j->not_before > now && j->not_before < first)
+			first = j->not_before;
+	if (first != INT64_MAX)
+		loop_timer_arm(s->pump, first - now);
+}
+
+static void report_idle(struct sink *s)
+{
+	struct sink_queue *q, *next;
+
+	for (q = TAILQ_FIRST(&s->queues); q != NULL; q = next) {
+		next = TAILQ_NEXT(q, link);
+		if (q->active && sink_queue_idle(q)) {
+			q->active = false;
+			queue_drained(q);
+		}
+	}
+}
+
+static void on_pump(void *arg)
+{
+	struct sink *s = arg;
+	struct job *j = NULL;
+
+	/* what Konnect acknowledged is safe before anything that builds on it is sent */
+	if (cache_flush(s->cache) < 0)
+		cache_failed(s);
+	if (s->stopped != NULL) {
+		stop_if_quiet(s);
+		return;
+	}
+	if (s->given_up)
+		give_up(s);
+	while (s->schedule.state == SINK_READY && s->in_flight < s->config->konnect.max_in_flight &&
+	       (j = next_job(s)) != NULL) {
+		int64_t ms = bucket_take(&s->bucket, loop_now_ms(s->loop));
+
+		if (ms > 0) {
+			loop_timer_arm(s->pump, ms);
+			break;
+		}
+		if (job_send(j) < 0)
+			break;
+	}
+	if (j == NULL)
+		arm_for_delayed(s);
+	report_idle(s);
+}

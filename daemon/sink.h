@@ -1,0 +1,67 @@
+/* The sink: Konnect, our token for it, and the work of every instance that waits for it.
+ * Work is taken from the cache, round robin by instance, one request at a time for each repository; what Konnect
+ * acknowledged is in the cache before the next request of that repository leaves. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../lib/cache.h"
+#include "../lib/config.h"
+#include "../lib/pace.h"
+
+struct http;
+struct loop;
+struct sink;
+struct sink_queue;
+
+enum sink_mode {
+	SINK_DAEMON,	/* tries for ever */
+	SINK_ONCE,	/* three times, and waits no longer than SINK_ONCE_WAIT_SEC for anything */
+	SINK_READ_ONLY,	/* sends no write: looks at what is there, for a plan */
+};
+
+/* Called from the loop whenever a queue has nothing left that it can do now. */
+typedef void (*sink_idle_fn)(struct sink_queue *q, void *arg);
+
+/* All pointers are borrowed. */
+struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, const struct config *config, enum sink_mode mode,
+		      sink_idle_fn on_idle, void *arg);
+
+/* Gives up what is in flight. */
+struct sink *sink_free(struct sink *s);
+
+/* One instance's part of the sink. config and instance are borrowed. */
+struct sink_queue *sink_queue_new(struct sink *s, const struct config_instance *config, struct cache_instance *instance);
+struct sink_queue *sink_queue_free(struct sink_queue *q);
+
+/* Look at the cache: there may be something to do. counts: what there is, as cache_counts() has it. With hold_creations
+ * no service is created. */
+void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bool hold_creations);
+
+struct sink_stats {
+	uint32_t total;			/* rows that were pending when it was woken last */
+	uint32_t created, changed, adopted, parked;	/* since then */
+	uint32_t left;			/* given up in SINK_ONCE */
+};
+const struct sink_stats *sink_queue_stats(const struct sink_queue *q);
+
+/* Nothing is in flight and nothing can be done now. */
+bool sink_queue_idle(const struct sink_queue *q);
+
+/* Why Konnect will not have this instance, or NULL. */
+const char *sink_queue_refused(const struct sink_queue *q);
+
+/* What SINK_READ_ONLY found: whether the integration instance would be created or adopted (with our labels), and whether
+ * Konnect has a service of that name that is ours. */
+bool sink_queue_would_create(const struct sink_queue *q);
+bool sink_queue_would_adopt(const struct sink_queue *q);
+bool sink_queue_has_service(const struct sink_queue *q, const char *name);
+
+enum sink_state sink_state(const struct sink *s);
+
+/* Why it is not ready, in words, or NULL. */
+const char *sink_trouble(const struct sink *s);
+
+/* No new request from now on. Calls done once, as soon as those in flight are finished. */
+void sink_stop(struct sink *s, void (*done)(void *arg), void *arg);

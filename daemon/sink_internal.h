@@ -1,0 +1,95 @@
+/* What sink.c and sink_job.c share: the sink is the jobs' scheduler, a job is one repository's (or one integration
+ * instance's) way to Konnect. */
+#pragma once
+
+#include <jansson.h>
+#include <sys/queue.h>
+
+#include "../lib/converge.h"
+#include "sink.h"
+
+struct transfer;
+
+enum job_kind {
+	JOB_INSTANCE,	/* the integration instance */
+	JOB_ROW,	/* one repository */
+	JOB_SERVICES,	/* reads which services are ours, page by page (SINK_READ_ONLY) */
+};
+
+struct job {
+	struct sink_queue *queue;
+	enum job_kind kind;
+	union {
+		struct converge_instance instance;
+		struct converge row;
+		unsigned page;
+	};
+	char *differences;		/* old and new, for the log */
+	struct transfer *transfer;	/* NULL: its next request is to be sent */
+	unsigned tries;			/* of this request */
+	bool forbidden;			/* was answered 403 once */
+	int64_t not_before;		/* monotonic milliseconds */
+	TAILQ_ENTRY(job) link;
+};
+
+TAILQ_HEAD(job_list, job);
+
+struct sink_queue {
+	struct sink *sink;
+	const struct config_instance *config;
+	struct cache_instance *instance;
+	bool active;			/* woken, and not reported idle since */
+	bool instance_ready;		/* integration instance and resource type are known */
+	char *refused;			/* why Konnect will not have the instance */
+	bool has_work;			/* there may be pending rows after the cursor */
+	bool again;			/* and then from the beginning */
+	bool skipped;			/* a pending row was passed over because it is in flight */
+	bool hold_creations;
+	uint32_t creations;		/* services to create when it was woken last */
+	bool quiet;			/* a long cycle: writes are logged at debug, and one summary */
+	int64_t cursor;
+	unsigned jobs;
+	struct sink_stats stats;
+	json_t *found;			/* SINK_READ_ONLY: names of services that are ours */
+	bool would_create, would_adopt;
+	TAILQ_ENTRY(sink_queue) link;
+};
+
+struct sink {
+	struct loop *loop;
+	struct http *http;
+	struct cache *cache;
+	const struct config *config;
+	enum sink_mode mode;
+	sink_idle_fn on_idle;
+	void *arg;
+	struct loop_timer *pump;	/* sends what may be sent */
+	struct loop_timer *due;		/* of the state */
+	struct loop_timer *watch;	/* looks at the token's file while it is refused */
+	struct sink_schedule schedule;
+	struct bucket bucket;
+	TAILQ_HEAD(, sink_queue) queues; /* the first is served next */
+	struct job_list jobs;
+	unsigned in_flight;
+	char *trouble;			/* why it is not ready */
+	struct digest token;		/* of the token that was refused */
+	bool given_up;			/* what is not done now stays pending (all modes but SINK_DAEMON) */
+	void (*stopped)(void *arg);	/* set: stopping */
+	void *stopped_arg;
+};
+
+/* Sends the job's next request. 0, or -errno when it cannot be sent now (the sink has been told). */
+int job_send(struct job *j);
+struct job *job_free(struct job *j);
+
+/* A new job of the queue, at the end of the line. For JOB_ROW the row is taken over. */
+struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *row);
+
+/* The job is over: the queue goes on. Frees it. */
+void sink_job_done(struct job *j);
+
+/* Konnect as a whole answered so: moves the state, logs it. why: in words, for a loss. */
+void sink_event(struct sink *s, enum sink_event event, int64_t wait, const char *why);
+
+/* Sends what may be sent, on the next turn of the loop. */
+void sink_wake(struct sink *s);

@@ -1,0 +1,399 @@
+/* One job of the sink: sends the next request of a repository, or of an integration instance, and learns from its answer. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../lib/document.h"
+#include "../lib/konnect.h"
+#include "../lib/limits.h"
+#include "../lib/plan.h"
+#include "../lib/util.h"
+#include "../lib/verdict.h"
+#include "http.h"
+#include "log.h"
+#include "loop.h"
+#include "secret.h"
+#include "sink_internal.h"
+
+#define FORBIDDEN_RETRY_MS 5000	/* the second 403 parks the repository; a third, elsewhere, is the token's */
+#define ONCE_TRIES 3
+
+struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *row)
+{
+	struct job *j = xcalloc(1, sizeof(*j));
+	struct plan_action *plan;
+	char text[MESSAGE_MAX];
+
+	j->queue = q;
+	j->kind = kind;
+	switch (kind) {
+	case JOB_INSTANCE:
+		converge_instance_init(&j->instance, q->config, q->sink->config->konnect.resource_type, q->instance,
+				       q->sink->mode == SINK_READ_ONLY);
+		break;
+	case JOB_ROW:
+		plan = xcalloc(1, sizeof(*plan));
+		plan_of_row(q->config, row, plan);
+		j->differences = xasprintf("%s%s%s", plan_kind_name(plan->kind), plan->n > 0 ? ": " : "",
+					   plan_differences_text(plan, text, sizeof(text)));
+		plan_action_done(plan);
+		free(plan);
+		converge_init(&j->row, q->config, q->instance, cache_key(q->sink->cache), row);
+		break;
+	case JOB_SERVICES:
+		j->page = 1;
+		q->found = json_object();
+		break;
+	}
+	q->jobs++;
+	TAILQ_INSERT_TAIL(&q->sink->jobs, j, link);
+	return j;
+}
+
+struct job *job_free(struct job *j)
+{
+	if (j->transfer != NULL) {
+		http_cancel(j->transfer);
+		j->queue->sink->in_flight--;
+	}
+	switch (j->kind) {
+	case JOB_INSTANCE:
+		converge_instance_done(&j->instance);
+		break;
+	case JOB_ROW:
+		converge_done(&j->row);
+		break;
+	case JOB_SERVICES:
+		break;
+	}
+	j->queue->jobs--;
+	free(j->differences);
+	free(j);
+	return NULL;
+}
+
+static bool request_of(const struct job *j, struct konnect_request *ret)
+{
+	switch (j->kind) {
+	case JOB_INSTANCE:
+		return converge_instance_request(&j->instance, ret);
+	case JOB_ROW:
+		return converge_request(&j->row, ret);
+	case JOB_SERVICES:
+		*ret = (struct konnect_request){
+			.method = "GET",
+			.path = xasprintf("/v1/catalog-services?filter%%5Blabels." LABEL_INSTANCE "%%5D%%5Beq%%5D=%s&sort=created_at"
+					  "&page%%5Bsize%%5D=%d&page%%5Bnumber%%5D=%u", j->queue->config->name, KONNECT_PAGE_SIZE,
+					  j->page),
+		};
+		return true;
+	}
+	return false;
+}
+
+static void log_write(const struct job *j, int priority, const char *event, const char *fmt, ...) _printf_(4, 5);
+
+static void log_write(const struct job *j, int priority, const char *event, const char *fmt, ...)
+{
+	char guid[37];
+	struct log_fields f = { .event = event, .instance = j->queue->config->name,
+				.organization = j->queue->config->organization };
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+
+	if (j->kind == JOB_ROW) {
+		guid_format(j->row.row.repo.guid, guid);
+		f.repository = guid;
+	}
+	if (priority == LOG_INFO && j->queue->quiet)
+		priority = LOG_DEBUG;
+	if (!log_wants(priority))
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	log_event(priority, &f, j->queue->config->name, "%s", text != NULL ? text : event);
+}
+
+/* The row as it stands now, with what Konnect said of it: a listing, or a new configuration, may have changed it since
+ * the job began, and then what is wanted is the newer document. */
+static int save_row(struct job *j)
+{
+	struct cache *cache = j->queue->sink->cache;
+	const struct cache_row *r = &j->row.row;
+	struct cache_row now = { 0 };
+	struct digest want;
+	char *doc;
+	int e = cache_row_by_id(cache, r->id, &now);
+
+	if (e < 0)
+		return e;
+	free(now.service_name);
+	free(now.service_id);
+	free(now.mapping_id);
+	free(now.ack);
+	free(now.parked);
+	now.service_name = xstrdup(r->service_name);
+	now.service_id = r->service_id != NULL ? xstrdup(r->service_id) : NULL;
+	now.mapping_id = r->mapping_id != NULL ? xstrdup(r->mapping_id) : NULL;
+	now.ack = r->ack != NULL ? xstrdup(r->ack) : NULL;
+	now.have = r->have;
+	doc = document_service(j->queue->config, &now.repo, now.service_name, now.state);
+	want = digest_bytes(cache_key(cache), doc, strlen(doc));
+	free(doc);
+	now.parked = r->parked != NULL && memcmp(&want, &r->want, sizeof(want)) == 0 ? xstrdup(r->parked) : NULL;
+	now.want = want;
+	e = cache_row_save(cache, &now);
+	cache_row_done(&now);
+	return e;
+}
+
+static void row_done(struct job *j)
+{
+	struct converge *c = &j->row;
+	struct sink_stats *stats = &j->queue->stats;
+	const char *project = c->row.repo.project_name, *name = c->row.repo.name, *service = c->row.service_name;
+
+	if (c->name_taken)
+		log_write(j, LOG_NOTICE, "name_taken", "%s / %s: the plain service name is somebody else's, using %s", project, name,
+			  service);
+	if (c->step == CONVERGE_PARKED) {
+		stats->parked++;
+		log_write(j, LOG_WARNING, "parked", "%s / %s is parked until it changes: %s", project, name, c->row.parked);
+	} else if (c->created) {
+		stats->created++;
+		log_write(j, LOG_INFO, "created", "%s / %s is in the catalog as %s", project, name, service);
+	} else if (c->adopted) {
+		stats->adopted++;
+		log_write(j, LOG_INFO, "adopted", "%s / %s was in the catalog already as %s", project, name, service);
+	} else {
+		stats->changed++;
+		log_write(j, LOG_INFO, "changed", "%s / %s (%s): %s", project, name, service, j->differences);
+	}
+}
+
+static void park(struct job *j, int status, const json_t *answer)
+{
+	char reason[MESSAGE_MAX];
+
+	free(j->row.row.parked);
+	j->row.row.parked = xasprintf("refused with %d: %s", status, konnect_reason(answer, reason, sizeof(reason)));
+	j->row.step = CONVERGE_PARKED;
+}
+
+/* Whether the job goes on. */
+static bool row_answered(struct job *j, int status, const json_t *answer)
+{
+	int e;
+
+	if (status == 403)
+		park(j, status, answer);
+	else
+		converge_answer(&j->row, status, answer);
+	e = save_row(j);
+	if (e == -EEXIST)
+		log_write(j, LOG_WARNING, "parked", "%s / %s: its service name %s is another repository's; rename one of the two",
+			  j->row.row.repo.project_name, j->row.row.repo.name, j->row.row.service_name);
+	if (j->row.step != CONVERGE_DONE && j->row.step != CONVERGE_PARKED)
+		return e == 0 || e == -EIO;
+	row_done(j);
+	return false;
+}
+
+static void instance_ready(struct job *j)
+{
+	struct sink_queue *q = j->queue;
+
+	q->instance_ready = true;
+	q->would_create = j->instance.created;
+	q->would_adopt = j->instance.adopted;
+	if (q->refused != NULL)
+		log_write(j, LOG_NOTICE, "unblocked", "Konnect has the integration instance now");
+	free(q->refused);
+	q->refused = NULL;
+	if (q->sink->mode == SINK_READ_ONLY)
+		return;
+	if (cache_instance_save(q->sink->cache, q->instance) < 0)
+		log_write(j, LOG_ERR, NULL, "what Konnect said of the instance cannot be kept: %s", cache_error(q->sink->cache));
+	if (j->instance.created)
+		log_write(j, LOG_NOTICE, "created", "the integration instance is in Konnect");
+	else if (j->instance.adopted)
+		log_write(j, LOG_NOTICE, "adopted", "the integration instance was in Konnect already and carries our labels now");
+	else if (j->instance.changed)
+		log_write(j, LOG_NOTICE, "changed", "the integration instance was brought up to date");
+}
+
+static bool instance_answered(struct job *j, int status, const json_t *answer)
+{
+	struct sink_queue *q = j->queue;
+
+	converge_instance_answer(&j->instance, status, answer);
+	if (j->instance.step == INSTANCE_DONE) {
+		instance_ready(j);
+		return false;
+	}
+	if (j->instance.step != INSTANCE_REFUSED)
+		return true;
+	if (q->refused == NULL || strcmp(q->refused, j->instance.error) != 0)
+		log_write(j, LOG_ERR, "blocked", "nothing is pushed: %s", j->instance.error);
+	free(q->refused);
+	q->refused = xstrdup(j->instance.error);
+	q->has_work = q->again = false;
+	return false;
+}
+
+/* A page of services that carry our instance's label. */
+static bool services_answered(struct job *j, int status, const json_t *answer)
+{
+	json_t *list = json_object_get(answer, "data"), *service;
+	size_t i;
+
+	if (status != 200)
+		return false;
+	json_array_foreach(list, i, service)
+		if (konnect_is_ours(service, j->queue->config->name))
+			json_object_set_new(j->queue->found, konnect_text(service, "name"), json_true());
+	j->page++;
+	return json_array_size(list) == KONNECT_PAGE_SIZE;
+}
+
+static bool answered(struct job *j, int status, const json_t *answer)
+{
+	switch (j->kind) {
+	case JOB_INSTANCE:
+		return instance_answered(j, status, answer);
+	case JOB_ROW:
+		return row_answered(j, status, answer);
+	case JOB_SERVICES:
+		return services_answered(j, status, answer);
+	}
+	return false;
+}
+
+/* The answer speaks of Konnect as a whole, or there was none. The request is sent again when the state allows. */
+static void failed(struct job *j, enum sink_event event, int64_t wait, char *why)
+{
+	struct sink *s = j->queue->sink;
+
+	j->tries++;
+	sink_event(s, event, wait, why);
+	free(why);
+	if (s->mode != SINK_DAEMON && j->tries >= ONCE_TRIES) {
+		j->queue->stats.left++;
+		sink_job_done(j);
+	}
+}
+
+static int64_t retry_after(struct sink *s, const struct transfer *t)
+{
+	struct answer a = { .retry_after = http_header(t, "Retry-After") };
+
+	return verdict_wait(&a, loop_wall_sec(s->loop));
+}
+
+static char *words(const char *what, int status, const json_t *answer)
+{
+	char reason[MESSAGE_MAX];
+
+	(void)konnect_reason(answer, reason, sizeof(reason));
+	return status != 0 ? xasprintf("%s with %d%s%s", what, status, reason[0] != '\0' ? ": " : "", reason) : xstrdup(what);
+}
+
+/* Whether the answer was dealt with as one about the whole of Konnect. */
+static bool about_konnect(struct job *j, const struct transfer *t, const struct http_result *r, const json_t *answer)
+{
+	int64_t wait = retry_after(j->queue->sink, t);
+
+	if (r->error != NULL) {
+		failed(j, SINK_FAILED, 0, xasprintf("did not answer: %s", r->error));
+	} else if (r->status == 401) {
+		failed(j, SINK_UNAUTHORIZED, wait, words("refused the token", r->status, answer));
+	} else if (r->status == 403 && !j->forbidden) {
+		j->forbidden = true;
+		j->not_before = loop_now_ms(j->queue->sink->loop) + FORBIDDEN_RETRY_MS;
+		sink_event(j->queue->sink, SINK_FORBIDDEN, wait, "the token may not do this (403); it needs the role of a Catalog admin");
+	} else if (r->status == 429) {
+		failed(j, SINK_WAS_THROTTLED, wait, words("limits the rate of requests", r->status, answer));
+	} else if (r->status == 408 || r->status == 407 || r->status >= 500 || (r->status >= 300 && r->status < 400)) {
+		failed(j, SINK_FAILED, wait, words("answered", r->status, answer));
+	} else if (r->status < 300 && answer == NULL) {
+		/* it may have been done: the next try finds out */
+		failed(j, SINK_FAILED, 0, xasprintf("answered %d with something that is not JSON", r->status));
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void on_done(struct transfer *t, const struct http_result *r, void *arg)
+{
+	struct job *j = arg;
+	struct sink *s = j->queue->sink;
+	json_t *answer = r->error == NULL ? json_loadb(r->body, r->body_len, 0, NULL) : NULL;
+
+	j->transfer = NULL;
+	s->in_flight--;
+	if (!about_konnect(j, t, r, answer)) {
+		if (r->status == 403)
+			sink_event(s, SINK_FORBIDDEN, 0, "the token may not do this (403); it needs the role of a Catalog admin");
+		else
+			sink_event(s, SINK_ANSWERED, 0, NULL);
+		j->tries = 0;
+		if (!answered(j, r->status, answer))
+			sink_job_done(j);
+	}
+	json_decref(answer);
+	/* not at once: what was learned is written first */
+	sink_wake(s);
+}
+
+static int token_read(struct sink *s, char **ret)
+{
+	char *error = NULL;
+
+	if (secret_read(s->config->directory, s->config->konnect.token_file, ret, &error) < 0) {
+		sink_event(s, SINK_UNAUTHORIZED, 0, error);
+		free(error);
+		return -EACCES;
+	}
+	s->token = digest_bytes(cache_key(s->cache), *ret, strlen(*ret));
+	return 0;
+}
+
+int job_send(struct job *j)
+{
+	static const char *const headers[] = { "Accept: application/json", NULL };
+	struct sink *s = j->queue->sink;
+	const struct config_konnect *k = &s->config->konnect;
+	struct konnect_request q = { 0 };
+	_cleanup_free_ char *url = NULL;
+	char *token = NULL;
+	int r;
+
+	if (!request_of(j, &q)) {
+		/* there is nothing to do after all */
+		if (j->kind == JOB_INSTANCE)
+			instance_ready(j);
+		sink_job_done(j);
+		return 0;
+	}
+	r = token_read(s, &token);
+	if (r == 0) {
+		struct http_request h = { .method = q.method, .headers = headers, .bearer = token, .body = q.body,
+					  .proxy = k->proxy, .ca_file = k->ca_file, .body_max = KONNECT_BODY_MAX,
+					  .timeout_ms = KONNECT_TIMEOUT_SEC * 1000 };
+
+		url = xasprintf("%s%s", k->url, q.path);
+		h.url = url;
+		r = http_start(s->http, &h, on_done, j, &j->transfer);
+		if (r == 0)
+			s->in_flight++;
+		else
+			failed(j, SINK_FAILED, 0, xasprintf("a request cannot be started: %s", strerror(-r)));
+	}
+	secret_free(token);
+	konnect_request_done(&q);
+	return r;
+}

@@ -1,0 +1,327 @@
+/* The schedule of one organization, and the log events that hang on its transitions and nowhere else. */
+#include "source.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../lib/limits.h"
+#include "../lib/plan.h"
+#include "../lib/util.h"
+#include "http.h"
+#include "loop.h"
+#include "secret.h"
+#include "sink.h"
+#include "source_internal.h"
+
+#define SECRET_WATCH_MS 5000
+#define REMEMBERED_WAIT_MAX_SEC (12 * 3600)	/* twice the longest backoff */
+
+static void on_due(void *arg);
+static void on_watch(void *arg);
+
+static enum instance_state remembered_state(int state)
+{
+	return state > INSTANCE_WAITING && state <= INSTANCE_PAUSED && state != INSTANCE_POLLING ? (enum instance_state)state
+												  : INSTANCE_WAITING;
+}
+
+int source_new(struct source_context *x, const struct config_instance *config, struct source **ret)
+{
+	struct source *s = xcalloc(1, sizeof(*s));
+	bool known_verdict;
+
+	s->x = x;
+	s->config = config;
+	if (cache_instance_load(x->cache, config->name, &s->cached) < 0) {
+		free(s);
+		return -EIO;
+	}
+	known_verdict = s->cached.verdict >= 0 && s->cached.verdict <= VERDICT_CREDENTIAL_MISSING;
+	s->schedule = (struct schedule){
+		.state = remembered_state(s->cached.state),
+		.since = s->cached.state_since,
+		.attempts = s->cached.attempts,
+		.verdict = known_verdict ? (enum verdict)s->cached.verdict : VERDICT_OK,
+	};
+	s->schedule.before = s->schedule.state;
+	s->schedule.refused = s->schedule.state == INSTANCE_BACKOFF && (s->schedule.verdict == VERDICT_SCOPE_MISSING ||
+									s->schedule.verdict == VERDICT_CREDENTIAL_REJECTED);
+	s->secret = s->cached.secret;
+	s->queue = sink_queue_new(x->sink, config, &s->cached);
+	s->due = loop_timer_new(x->loop, on_due, s);
+	s->work = loop_timer_new(x->loop, source_poll_step, s);
+	s->watch = loop_timer_new(x->loop, on_watch, s);
+	buf_init(&s->head, ERROR_BODY_MAX);
+	*ret = s;
+	return 0;
+}
+
+void source_stop(struct source *s)
+{
+	source_poll_cut(s);
+	loop_timer_cancel(s->due);
+	loop_timer_cancel(s->watch);
+}
+
+struct source *source_free(struct source *s)
+{
+	if (s == NULL)
+		return NULL;
+	source_poll_cut(s);
+	sink_queue_free(s->queue);
+	loop_timer_free(s->due);
+	loop_timer_free(s->work);
+	loop_timer_free(s->watch);
+	cache_instance_done(&s->cached);
+	free(s->outcome.message);
+	free(s->outcome.activity_id);
+	free(s->trouble);
+	free(s->hold);
+	free(s);
+	return NULL;
+}
+
+const struct config_instance *source_config(const struct source *s)
+{
+	return s->config;
+}
+
+const struct cache_instance *source_cached(const struct source *s)
+{
+	return &s->cached;
+}
+
+const struct schedule *source_schedule(const struct source *s)
+{
+	return &s->schedule;
+}
+
+struct sink_queue *source_queue(const struct source *s)
+{
+	return s->queue;
+}
+
+const struct intake_result *source_result(const struct source *s)
+{
+	return s->have_result ? &s->result : NULL;
+}
+
+const char *source_trouble(const struct source *s)
+{
+	return s->trouble;
+}
+
+bool source_holds_creations(const struct source *s)
+{
+	return s->holds_creations;
+}
+
+void source_log(struct source *s, int priority, const char *event, const struct log_fields *more, const char *fmt, ...)
+{
+	struct log_fields f = more != NULL ? *more : (struct log_fields){ 0 };
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+
+	if (s->x->quiet || !log_wants(priority))
+		return;
+	f.event = event;
+	f.instance = s->config->name;
+	f.organization = s->config->organization;
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	log_event(priority, &f, s->config->name, "%s", text != NULL ? text : event);
+}
+
+/* The transition, and the timer that hangs on it. */
+static void transition(struct source *s, enum schedule_event event, enum verdict verdict, int64_t wait)
+{
+	struct schedule_input in = {
+		.event = event,
+		.verdict = verdict,
+		.wait = wait,
+		.poll_interval = s->config->poll_interval,
+		.now = loop_wall_sec(s->x->loop),
+		.random = loop_random(s->x->loop, UINT32_MAX),
+	};
+	int64_t ms = schedule_next(&s->schedule, &in);
+
+	if (ms == SCHEDULE_POLL) {
+		loop_timer_cancel(s->due);
+		source_poll_begin(s);
+		return;
+	}
+	if (ms == SCHEDULE_IDLE)
+		return;
+	s->cached.next_poll = in.now + (ms + 999) / 1000;
+	if (!s->x->scheduled)
+		return;
+	loop_timer_arm(s->due, ms);
+	if (schedule_watches_secret(&s->schedule))
+		loop_timer_arm(s->watch, SECRET_WATCH_MS);
+}
+
+static void on_due(void *arg)
+{
+	transition(arg, SCHEDULE_DUE, VERDICT_OK, 0);
+}
+
+void source_sync(struct source *s)
+{
+	transition(s, SCHEDULE_SYNC, VERDICT_OK, 0);
+}
+
+/* A new PAT ends the wait at once, whichever way it came into the file. */
+static void on_watch(void *arg)
+{
+	struct source *s = arg;
+	char *pat = NULL, *error = NULL;
+	struct digest d;
+
+	if (!schedule_watches_secret(&s->schedule))
+		return;
+	loop_timer_arm(s->watch, SECRET_WATCH_MS);
+	if (source_secret(s, &pat, &d, &error) == 0 && memcmp(&d, &s->secret, sizeof(d)) != 0) {
+		s->secret = d;
+		transition(s, SCHEDULE_SECRET, VERDICT_OK, 0);
+	}
+	free(error);
+	secret_free(pat);
+}
+
+/* Lets the sink look at what is pending, within create_limit. */
+static void wake_sink(struct source *s)
+{
+	int64_t limit = s->x->config->konnect.create_limit;
+
+	s->holds_creations = limit > 0 && s->counts.creations > limit;
+	sink_queue_wake(s->queue, &s->counts, s->holds_creations);
+}
+
+void source_push(struct source *s)
+{
+	if (s->cached.last_complete != 0 && cache_counts(s->x->cache, s->cached.id, &s->counts) == 0 && s->counts.pending > 0)
+		wake_sink(s);
+}
+
+void source_start(struct source *s)
+{
+	int64_t now = loop_wall_sec(s->x->loop), wait = s->cached.next_poll - now, longest = s->config->poll_interval * 2;
+
+	/* a time further ahead than any wait of ours comes from a clock that was wrong: it counts as due */
+	if (longest < REMEMBERED_WAIT_MAX_SEC)
+		longest = REMEMBERED_WAIT_MAX_SEC;
+	if (wait < 0 || wait > longest || s->cached.last_poll > now)
+		wait = 0;
+	if (s->schedule.state != INSTANCE_PAUSED)
+		loop_timer_arm(s->due, wait * 1000);
+	if (schedule_watches_secret(&s->schedule))
+		loop_timer_arm(s->watch, 0);
+	source_push(s);
+}
+
+/* Says a hold once, and again when it has changed. */
+static void say_hold(struct source *s, char *hold)
+{
+	bool new = hold != NULL && (s->hold == NULL || strcmp(s->hold, hold) != 0);
+
+	if (new)
+		source_log(s, LOG_WARNING, "held", NULL, "%s", hold);
+	else if (hold == NULL && s->hold != NULL)
+		source_log(s, LOG_NOTICE, "released", NULL, "nothing is held any more");
+	free(s->hold);
+	s->hold = hold;
+}
+
+static void completed(struct source *s)
+{
+	const struct intake_result *r = &s->result;
+	int priority = r->added + r->changed + r->missing + r->returned > 0 ? LOG_INFO : LOG_DEBUG;
+
+	if (cache_counts(s->x->cache, s->cached.id, &s->counts) < 0)
+		source_log(s, LOG_ERR, NULL, NULL, "the cache cannot be read: %s", cache_error(s->x->cache));
+	else
+		wake_sink(s);
+	source_log(s, priority, "poll_ok", NULL, "%u repositories listed: %u new, %u changed, %u missing, %u returned", r->listed,
+		   r->added, r->changed, r->missing, r->returned);
+	say_hold(s, intake_hold(r, s->counts.creations, s->x->config->konnect.create_limit));
+	free(s->trouble);
+	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
+}
+
+/* One line for each failure that is new to the operator; a state that lasts is not repeated. */
+static void log_transition(struct source *s, enum instance_state from)
+{
+	enum instance_state to = s->schedule.state;
+	const struct poll_outcome *o = &s->outcome;
+	struct log_fields f = { .http_status = o->status, .activity_id = o->activity_id };
+	const char *advice = verdict_advice(o->verdict);
+	char next[64];
+
+	(void)format_span(next, sizeof(next), s->cached.next_poll - loop_wall_sec(s->x->loop));
+	if (from == to) {
+		if (o->verdict != VERDICT_OK)
+			source_log(s, LOG_DEBUG, "poll_failed", &f, "%s, still; next try in %s", s->trouble, next);
+		return;
+	}
+	if (from == INSTANCE_CREDENTIAL && to == INSTANCE_WAITING)
+		source_log(s, LOG_NOTICE, "credential_restored", NULL, "the PAT is accepted again");
+	else if (from == INSTANCE_BLOCKED && to == INSTANCE_WAITING)
+		source_log(s, LOG_NOTICE, "unblocked", NULL, "the organization answers again");
+	else if (to == INSTANCE_WAITING && from != INSTANCE_PAUSED)
+		source_log(s, LOG_NOTICE, "poll_recovered", NULL, "the organization can be read again");
+	switch (to) {
+	case INSTANCE_BACKOFF:
+		source_log(s, LOG_WARNING, "poll_failed", &f, "%s; next try in %s: %s", s->trouble, next, advice);
+		break;
+	case INSTANCE_THROTTLED:
+		source_log(s, LOG_WARNING, "throttled", &f, "%s; next try in %s: %s", s->trouble, next, advice);
+		break;
+	case INSTANCE_CREDENTIAL:
+		source_log(s, LOG_WARNING, "credential_lost", &f, "%s; what is in Konnect stays as it is. To do: %s (%s)", s->trouble,
+			   advice, s->config->pat_file);
+		break;
+	case INSTANCE_BLOCKED:
+		source_log(s, LOG_WARNING, "blocked", &f, "%s; next try in %s. To do: %s", s->trouble, next, advice);
+		break;
+	case INSTANCE_WAITING:
+	case INSTANCE_POLLING:
+	case INSTANCE_PAUSED:
+		break;
+	}
+}
+
+static char *describe(const struct poll_outcome *o)
+{
+	const char *colon = o->message[0] != '\0' ? ": " : "";
+
+	if (o->status != 0)
+		return xasprintf("the poll failed, %s (%d)%s%s", verdict_name(o->verdict), o->status, colon, o->message);
+	return xasprintf("the poll failed, %s%s%s", verdict_name(o->verdict), colon, o->message);
+}
+
+void source_polled(struct source *s)
+{
+	enum instance_state from = schedule_shown(&s->schedule);
+
+	transition(s, SCHEDULE_ANSWER, s->outcome.verdict, s->outcome.wait);
+	if (s->outcome.verdict == VERDICT_OK) {
+		completed(s);
+	} else {
+		free(s->trouble);
+		s->trouble = describe(&s->outcome);
+	}
+	log_transition(s, from);
+	s->cached.state = (int)s->schedule.state;
+	s->cached.state_since = s->schedule.since;
+	s->cached.attempts = s->schedule.attempts;
+	s->cached.verdict = (int)s->schedule.verdict;
+	s->cached.secret = schedule_watches_secret(&s->schedule) ? s->secret : (struct digest){ 0 };
+	if (cache_instance_save(s->x->cache, &s->cached) < 0 || cache_flush(s->x->cache) < 0)
+		source_log(s, LOG_ERR, NULL, NULL, "the outcome of the poll cannot be kept: %s", cache_error(s->x->cache));
+	if (s->x->on_polled != NULL)
+		s->x->on_polled(s, s->x->arg);
+}

@@ -1,0 +1,267 @@
+#include "syncd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/limits.h"
+#include "../lib/util.h"
+#include "exit.h"
+#include "http.h"
+#include "log.h"
+#include "loop.h"
+#include "notify.h"
+#include "report.h"
+#include "sink.h"
+#include "source.h"
+
+#define STATUS_MS 2000
+
+struct syncd {
+	struct loop *loop;
+	struct http *http;
+	struct cache *cache;
+	const struct config *config;
+	enum syncd_mode mode;
+	struct sink *sink;
+	struct source_context context;
+	struct source **sources;
+	size_t n_sources;
+	size_t polls_left;		/* of --once and --dry-run */
+	bool stopping;
+	struct loop_timer *status;	/* progress while something is pushed */
+	struct loop_timer *grace;
+};
+
+/* "12 instances, 1 not through (contoso: credential), 340 of 2000 pushed" */
+static void status_update(struct syncd *d)
+{
+	char text[256] = "", trouble[128] = "";
+	unsigned failing = 0, total = 0, done = 0;
+
+	for (size_t i = 0; i < d->n_sources; i++) {
+		const struct source *s = d->sources[i];
+		const struct sink_stats *p = sink_queue_stats(source_queue(s));
+		enum instance_state state = schedule_shown(source_schedule(s));
+
+		if (state != INSTANCE_WAITING && failing++ == 0)
+			(void)snprintf(trouble, sizeof(trouble), " (%s: %s)", source_config(s)->name, instance_state_name(state));
+		if (!sink_queue_idle(source_queue(s))) {
+			total += p->total;
+			done += p->created + p->changed + p->adopted + p->parked;
+		}
+	}
+	if (total > 0)
+		(void)snprintf(text, sizeof(text), "; pushed %u of %u (%u%%)", done, total, done < total ? done * 100 / total : 100);
+	if (sink_state(d->sink) != SINK_READY)
+		(void)snprintf(text, sizeof(text), "; Konnect: %s", sink_state_name(sink_state(d->sink)));
+	notify_status("%zu instances, %u not healthy%s%s", d->n_sources, failing, trouble, text);
+}
+
+static void on_status(void *arg)
+{
+	struct syncd *d = arg;
+	bool busy = false;
+
+	for (size_t i = 0; i < d->n_sources; i++)
+		busy = busy || !sink_queue_idle(source_queue(d->sources[i]));
+	status_update(d);
+	if (busy)
+		loop_timer_arm(d->status, STATUS_MS);
+}
+
+/* The end of --once and --dry-run: every instance was polled, and the sink has nothing left that it can do. */
+static void finish_if_done(struct syncd *d)
+{
+	if (d->mode == SYNCD_DAEMON || d->polls_left > 0)
+		return;
+	for (size_t i = 0; i < d->n_sources; i++)
+		if (!sink_queue_idle(source_queue(d->sources[i])))
+			return;
+	loop_stop(d->loop);
+}
+
+static void on_idle(struct sink_queue *q, void *arg)
+{
+	struct syncd *d = arg;
+
+	(void)q;
+	if (d->mode == SYNCD_DAEMON)
+		loop_timer_arm(d->status, 0);
+	else
+		finish_if_done(d);
+}
+
+static void on_polled(struct source *s, void *arg)
+{
+	struct syncd *d = arg;
+
+	if (d->mode == SYNCD_DAEMON) {
+		loop_timer_arm(d->status, 0);
+		return;
+	}
+	if (d->polls_left > 0)
+		d->polls_left--;
+	/* an organization that cannot be read does not hold back what is known of it */
+	if (source_result(s) == NULL && d->mode == SYNCD_ONCE)
+		source_push(s);
+	finish_if_done(d);
+}
+
+static void on_stopped(void *arg)
+{
+	struct syncd *d = arg;
+
+	loop_stop(d->loop);
+}
+
+/* Listings are cut at once, writes in flight get their time, nothing new begins. */
+static void on_signal(int signo, void *arg)
+{
+	struct syncd *d = arg;
+
+	if (d->stopping) {
+		loop_stop(d->loop);
+		return;
+	}
+	d->stopping = true;
+	notify_stopping();
+	log_info("adosyncd", "stopping on %s", signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	for (size_t i = 0; i < d->n_sources; i++)
+		source_stop(d->sources[i]);
+	loop_timer_arm(d->grace, SHUTDOWN_GRACE_SEC * 1000);
+	sink_stop(d->sink, on_stopped, d);
+}
+
+static int sources_new(struct syncd *d)
+{
+	d->sources = xcalloc(d->config->n_instances, sizeof(struct source *));
+	for (size_t i = 0; i < d->config->n_instances; i++) {
+		if (source_new(&d->context, &d->config->instances[i], &d->sources[i]) < 0) {
+			log_error("cache", "%s; check state_directory and its free space", cache_error(d->cache));
+			return -EIO;
+		}
+		d->n_sources++;
+	}
+	return cache_flush(d->cache);
+}
+
+int syncd_new(struct loop *l, struct cache *c, const struct config *config, enum syncd_mode mode, struct syncd **ret)
+{
+	static const enum sink_mode sink_modes[] = {
+		[SYNCD_DAEMON] = SINK_DAEMON, [SYNCD_ONCE] = SINK_ONCE, [SYNCD_DRY_RUN] = SINK_READ_ONLY,
+	};
+	struct syncd *d = xcalloc(1, sizeof(*d));
+	int r;
+
+	*d = (struct syncd){ .loop = l, .cache = c, .config = config, .mode = mode };
+	d->http = http_new(l, "adosyncd/" VERSION);
+	if (d->http == NULL) {
+		log_error("http", "libcurl cannot be initialised");
+		free(d);
+		return -ENOMEM;
+	}
+	d->sink = sink_new(l, d->http, c, config, sink_modes[mode], on_idle, d);
+	d->status = loop_timer_new(l, on_status, d);
+	d->grace = loop_timer_new(l, on_stopped, d);
+	d->context = (struct source_context){
+		.loop = l, .http = d->http, .cache = c, .sink = d->sink, .config = config, .scheduled = mode == SYNCD_DAEMON,
+		.quiet = mode == SYNCD_DRY_RUN, .on_polled = on_polled, .arg = d,
+	};
+	r = sources_new(d);
+	if (r == 0)
+		r = loop_signal(l, SIGTERM, on_signal, d);
+	if (r == 0)
+		r = loop_signal(l, SIGINT, on_signal, d);
+	if (r < 0) {
+		syncd_free(d);
+		return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+struct syncd *syncd_free(struct syncd *d)
+{
+	if (d == NULL)
+		return NULL;
+	for (size_t i = 0; i < d->n_sources; i++)
+		source_free(d->sources[i]);
+	free(d->sources);
+	sink_free(d->sink);
+	http_free(d->http);
+	loop_timer_free(d->status);
+	loop_timer_free(d->grace);
+	free(d);
+	return NULL;
+}
+
+static int report(struct syncd *d)
+{
+	bool through = true;
+
+	for (size_t i = 0; i < d->n_sources; i++) {
+		const struct source *s = d->sources[i];
+
+		if (d->mode == SYNCD_ONCE) {
+			through = report_once(stdout, d->cache, s) && through;
+			continue;
+		}
+		if (source_result(s) == NULL) {
+			printf("%s: not read: %s\n", source_config(s)->name,
+			       source_trouble(s) != NULL ? source_trouble(s) : "interrupted");
+			through = false;
+			continue;
+		}
+		report_plan(stdout, d->cache, source_config(s), source_cached(s), source_queue(s), source_result(s));
+		if (source_trouble(s) != NULL)
+			printf("%s: %s\n", source_config(s)->name, source_trouble(s));
+	}
+	if (sink_trouble(d->sink) != NULL) {
+		printf("konnect: not through: %s\n", sink_trouble(d->sink));
+		through = false;
+	}
+	(void)fflush(stdout);
+	return through && !d->stopping ? EXIT_OK : EXIT_TRY_AGAIN;
+}
+
+static int run_daemon(struct syncd *d)
+{
+	struct log_fields started = { .event = "started" }, stopped = { .event = "stopped" };
+	int r;
+
+	log_event(LOG_INFO, &started, "adosyncd", "%s started: %zu instances, pushing to %s", VERSION, d->n_sources,
+		  d->config->konnect.url);
+	notify_ready();
+	status_update(d);
+	for (size_t i = 0; i < d->n_sources; i++)
+		source_start(d->sources[i]);
+	loop_timer_arm(d->status, 0);
+	r = loop_run(d->loop);
+	if (r < 0)
+		log_error("loop", "the event loop failed: %s", strerror(-r));
+	log_event(LOG_INFO, &stopped, "adosyncd", "stopped");
+	return r < 0 ? EXIT_ERROR : EXIT_OK;
+}
+
+int syncd_run(struct syncd *d)
+{
+	int r;
+
+	if (d->mode == SYNCD_DAEMON)
+		return run_daemon(d);
+	for (size_t i = 0; i < d->n_sources; i++)
+		d->polls_left += source_schedule(d->sources[i])->state != INSTANCE_PAUSED;
+	for (size_t i = 0; i < d->n_sources; i++)
+		source_sync(d->sources[i]);
+	if (d->polls_left > 0) {
+		r = loop_run(d->loop);
+		if (r < 0) {
+			log_error("loop", "the event loop failed: %s", strerror(-r));
+			return EXIT_ERROR;
+		}
+	}
+	return report(d);
+}

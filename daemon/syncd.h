@@ -1,0 +1,25 @@
+/* The daemon as a whole: all sources and the sink, and the four ways to run them. */
+#pragma once
+
+#include "../lib/cache.h"
+#include "../lib/config.h"
+
+struct loop;
+struct syncd;
+
+enum syncd_mode {
+	SYNCD_DAEMON,	/* until SIGTERM or SIGINT */
+	SYNCD_ONCE,	/* every instance once, then a summary on stdout */
+	SYNCD_DRY_RUN,	/* reads both sides, then a plan on stdout */
+};
+
+/* All pointers are borrowed. 0 and *ret, or -errno after an error in the log. */
+int syncd_new(struct loop *l, struct cache *c, const struct config *config, enum syncd_mode mode, struct syncd **ret);
+struct syncd *syncd_free(struct syncd *d);
+
+/* Runs the loop until the mode's end. The program's exit status. */
+int syncd_run(struct syncd *d);
+
+/* Plans from a saved listing, without any request. The program's exit status. */
+int syncd_plan_file(struct cache *c, const struct config *config, const struct config_instance *instance,
+		    const char *listing);

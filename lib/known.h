@@ -1,0 +1,32 @@
+/* The elements one poll recognises without parsing them: the digests of what the last listing had.
+ * A hash table of exactly the size it needs, 32 bytes a repository. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "digest.h"
+
+struct known;
+
+/* Room for n elements. */
+struct known *known_new(size_t n);
+struct known *known_free(struct known *k);
+
+/* Adds an element (at most n in all) under the id of its row. */
+void known_add(struct known *k, const struct digest *raw, int64_t id, bool excluded, bool missing);
+
+enum known_mark { KNOWN_ABSENT, KNOWN_SEEN, KNOWN_SEEN_AGAIN };
+
+/* Marks the element as seen in this listing, and says whether it had been already. */
+enum known_mark known_mark(struct known *k, const struct digest *raw);
+
+/* One element after the listing. */
+struct known_entry {
+	int64_t id;
+	bool seen, excluded, missing;
+};
+
+/* The next element at or after *cursor (0 at first), which moves on. False at the end. */
+bool known_next(const struct known *k, size_t *cursor, struct known_entry *ret);
