@@ -134,6 +134,22 @@ install: all
 	install -D -m 0644 conf/adosyncd.conf $(DESTDIR)$(PREFIX)/share/doc/adosyncd/adosyncd.conf
 	install -D -m 0644 conf/instances.d/contoso.conf.example $(DESTDIR)$(PREFIX)/share/doc/adosyncd/contoso.conf.example
 
+# real systemd and real containers; needs root, and a Debian mirror the first time
+.PHONY: check-system
+check-system:
+	@tests/install-deps build
+	@tests/install-deps debian-archive-keyring iproute2 mmdebstrap netavark podman python3 runc systemd-container
+	@tests/root/run
+
+# What the daemon and the simulators say, against the published documents: SPECS is a folder with Kong's and Microsoft's.
+.PHONY: contract
+contract:
+	@if [ -z "$(SPECS)" ]; then \
+		echo "contract: skipped, SPECS is not set: it names a folder with konnect-service-catalog-v1.yaml and ado-git.json"; \
+	else \
+		$(MAKE) --no-print-directory all && $(PYTHON) tests/contract/run.py $(BUILD)/adosyncd "$(SPECS)" $(BUILD)/contract; \
+	fi
+
 .PHONY: clean
 clean:
 	rm -rf build build-*
