@@ -17,6 +17,7 @@
 #include "limits.h"
 
 #define STATE_DIRECTORY_DEFAULT "/var/lib/adosyncd"
+#define RUNTIME_DIRECTORY_DEFAULT "/run/adosyncd"
 
 struct source {
 	char *name;	/* as shown in messages */
@@ -372,25 +373,35 @@ static char *azure_url(const char *organization)
 	return url;
 }
 
+/* A directory that systemd hands over in the environment, or what it is without. */
+static char *directory_from(struct loader *l, const char *variable, const char *without)
+{
+	const char *env = getenv(variable), *why;
+	char *directory, shown[160];
+
+	if (!env || !*env)
+		return xstrdup(without);
+	/* systemd lists several with colons; the first is ours. */
+	directory = xstrndup(env, strcspn(env, ":"));
+	why = config_check_directory(directory);
+	if (!why)
+		why = check_text(directory, false);
+	if (why)
+		config_errorf(&l->errors, "environment", 0, variable, "\"%s\" %s; allowed: an absolute path",
+			      printable(shown, sizeof(shown), directory), why);
+	return directory;
+}
+
 static void finish_daemon(struct loader *l, struct config *c)
 {
-	const char *env = getenv("STATE_DIRECTORY"), *why;
-	char shown[160];
+	if (!c->state_directory)
+		c->state_directory = directory_from(l, "STATE_DIRECTORY", STATE_DIRECTORY_DEFAULT);
+	if (!c->control_socket) {
+		char *directory = directory_from(l, "RUNTIME_DIRECTORY", RUNTIME_DIRECTORY_DEFAULT);
 
-	if (c->state_directory)
-		return;
-	if (!env || !*env) {
-		c->state_directory = xstrdup(STATE_DIRECTORY_DEFAULT);
-		return;
+		c->control_socket = xasprintf("%s/control.sock", directory);
+		free(directory);
 	}
-	/* systemd lists several with colons; the first is ours. */
-	c->state_directory = xstrndup(env, strcspn(env, ":"));
-	why = config_check_directory(c->state_directory);
-	if (!why)
-		why = check_text(c->state_directory, false);
-	if (why)
-		config_errorf(&l->errors, "environment", 0, "STATE_DIRECTORY", "\"%s\" %s; allowed: an absolute path",
-			      printable(shown, sizeof(shown), c->state_directory), why);
 }
 
 static void finish_instance(struct loader *l, const struct config_section *sec, struct config_instance *i)
@@ -435,6 +446,7 @@ static int finish(struct loader *l, const char *name, char *directory, struct co
 	struct config *c = xcalloc(1, sizeof(*c));
 	int r = l->error < 0 ? l->error : -EINVAL;
 
+	c->refs = 1;
 	c->directory = directory;
 	index_sections(l);
 	if (l->errors.n == 0 && l->n_instances == 0)
@@ -486,9 +498,15 @@ int config_load_buffer(const char *name, const char *text, size_t len, struct co
 	return finish(&l, name, xstrdup("."), ret, ret_error);
 }
 
+struct config *config_ref(struct config *c)
+{
+	c->refs++;
+	return c;
+}
+
 struct config *config_free(struct config *c)
 {
-	if (!c)
+	if (!c || --c->refs > 0)
 		return NULL;
 	config_clear_section(SECTION_KONNECT, c);
 	config_clear_section(SECTION_DAEMON, c);

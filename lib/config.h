@@ -21,6 +21,7 @@ struct config_instance {
 	char *organization;	/* exactly as in Azure DevOps */
 	char *url;		/* effective base URL, without a trailing slash */
 	char *pat_file;		/* as written; see secret_read() */
+	char *pat_expires;	/* YYYY-MM-DD, NULL when not configured */
 	char *display_name;	/* NULL when not configured */
 	char *description;	/* NULL when not configured */
 	int64_t poll_interval;	/* seconds */
@@ -36,6 +37,7 @@ struct config_instance {
 struct config_konnect {
 	char *url;		/* effective base URL, without a trailing slash */
 	char *token_file;
+	char *token_expires;	/* YYYY-MM-DD, NULL when not configured */
 	int64_t rate_per_minute, max_in_flight;
 	int64_t create_limit;	/* 0 = none */
 	char *resource_type;	/* NULL: found out from Konnect */
@@ -45,9 +47,11 @@ struct config_konnect {
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JOURNAL, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 struct config {
+	unsigned refs;
 	char *directory;	/* of the main file: relative paths start here */
 	struct config_konnect konnect;
 	char *state_directory;
+	char *control_socket;
 	int log_level;		/* syslog priority */
 	enum log_format log_format;
 	struct config_instance *instances; /* in name order */
@@ -63,6 +67,9 @@ int config_load(const char *file, struct config **ret, char **ret_error);
 int config_load_buffer(const char *name, const char *text, size_t len, struct config **ret,
 		       char **ret_error);
 
+/* A configuration is shared by what began under it: each holder has a reference, and the last one frees it.
+ * config_load() returns one reference; config_free() gives one back; NULL is fine. */
+struct config *config_ref(struct config *c);
 struct config *config_free(struct config *c);
 
 /* Prints the effective configuration in its own syntax (what --check shows). It holds no secret. */

@@ -19,6 +19,7 @@
 #define ALLOWED_SECRET "a path, relative ones are looked up in $CREDENTIALS_DIRECTORY, then beside the configuration"
 #define ALLOWED_URL "https://HOST[:PORT][/PATH], http:// only to 127.0.0.0/8, [::1] and localhost"
 #define ALLOWED_PROXY "http://HOST:PORT, https://HOST:PORT, socks5h://HOST:PORT, or empty for none"
+#define ALLOWED_DATE "a date YYYY-MM-DD"
 #define ALLOWED_GLOBS "a list of patterns PROJECT or PROJECT/REPOSITORY with * and ?"
 
 /* Rows are applied in this order: of two that set one field the later wins. */
@@ -30,6 +31,8 @@ const struct config_option config_options[] = {
 	  .def = "https://{region}.api.konghq.com", .allowed = ALLOWED_URL },
 	{ .section = SECTION_KONNECT, .key = "token_file", .type = &config_type_text, .offset = KONNECT(token_file),
 	  .check = config_check_path, .def = "konnect-token", .allowed = ALLOWED_SECRET },
+	{ .section = SECTION_KONNECT, .key = "token_expires", .type = &config_type_text,
+	  .offset = KONNECT(token_expires), .check = config_check_date, .allowed = ALLOWED_DATE },
 	{ .section = SECTION_KONNECT, .key = "rate_per_minute", .type = &config_type_int,
 	  .offset = KONNECT(rate_per_minute), .min = 1, .max = 10000000,
 	  .def = "1000", .allowed = "1 to 10000000" },
@@ -49,6 +52,10 @@ const struct config_option config_options[] = {
 	{ .section = SECTION_DAEMON, .key = "state_directory", .type = &config_type_text,
 	  .offset = DAEMON(state_directory), .check = config_check_directory, .computed = true, .restart = true,
 	  .def = "$STATE_DIRECTORY, else /var/lib/adosyncd", .allowed = "an absolute path" },
+	{ .section = SECTION_DAEMON, .key = "control_socket", .type = &config_type_text,
+	  .offset = DAEMON(control_socket), .check = config_check_socket, .computed = true, .restart = true,
+	  .def = "$RUNTIME_DIRECTORY/control.sock, else /run/adosyncd/control.sock",
+	  .allowed = "an absolute path of at most 107 bytes" },
 	{ .section = SECTION_DAEMON, .key = "log_level", .type = &config_type_level, .offset = DAEMON(log_level),
 	  .def = "info", .allowed = "debug, info, notice, warning, err" },
 	{ .section = SECTION_DAEMON, .key = "log_format", .type = &config_type_format, .offset = DAEMON(log_format),
@@ -62,6 +69,8 @@ const struct config_option config_options[] = {
 	  .def = "https://dev.azure.com/{organization}", .allowed = ALLOWED_URL },
 	{ .section = SECTION_INSTANCE, .key = "pat_file", .type = &config_type_text, .offset = INSTANCE(pat_file),
 	  .check = config_check_path, .computed = true, .def = "NAME.pat", .allowed = ALLOWED_SECRET },
+	{ .section = SECTION_INSTANCE, .key = "pat_expires", .type = &config_type_text,
+	  .offset = INSTANCE(pat_expires), .check = config_check_date, .allowed = ALLOWED_DATE },
 	{ .section = SECTION_INSTANCE, .key = "display_name", .type = &config_type_text,
 	  .offset = INSTANCE(display_name), .check = config_check_display_name,
 	  .allowed = "1 to 120 characters" },

@@ -47,6 +47,20 @@ const char *config_check_directory(const char *s)
 	return s[0] == '/' ? config_check_path(s) : "is not an absolute path";
 }
 
+const char *config_check_socket(const char *s)
+{
+	const char *why = config_check_directory(s);
+
+	return !why && strlen(s) >= SOCKET_PATH_MAX ? "is too long for a socket" : why;
+}
+
+const char *config_check_date(const char *s)
+{
+	int64_t at;
+
+	return parse_date(s, &at) < 0 ? "is not a date" : NULL;
+}
+
 const char *config_check_organization(const char *s)
 {
 	if (!*s)

@@ -37,6 +37,7 @@
 /* Secrets and configuration files. */
 #define SECRET_MAX ((size_t)16 << 10)
 #define CONFIG_FILE_MAX ((size_t)4 << 20)
+#define SOCKET_PATH_MAX 108			/* of a Unix socket, with its NUL */
 
 /* Times. */
 #define CONNECT_TIMEOUT_SEC 15

@@ -82,16 +82,16 @@ static const struct {
 	  "characters themselves" },
 	/* unknown keys, all of them at once */
 	{ K("colour = red\n regoin = eu"),
-	  "f:2: colour: unknown key in konnect; allowed: region, url, token_file, rate_per_minute, max_in_flight, "
+	  "f:2: colour: unknown key in konnect; allowed: region, url, token_file, token_expires, rate_per_minute, max_in_flight, "
 	  "create_limit, resource_type, proxy, ca_file\n"
-	  "f:3: regoin: unknown key in konnect; allowed: region, url, token_file, rate_per_minute, max_in_flight, "
+	  "f:3: regoin: unknown key in konnect; allowed: region, url, token_file, token_expires, rate_per_minute, max_in_flight, "
 	  "create_limit, resource_type, proxy, ca_file" },
-	{ D("listen = off"), "f:2: listen: unknown key in daemon; allowed: state_directory, log_level, log_format" },
+	{ D("listen = off"), "f:2: listen: unknown key in daemon; allowed: state_directory, control_socket, log_level, log_format" },
 	{ DEF("organization = o"),
 	  "f:2: organization: unknown key in defaults; allowed: poll_interval, api_version, include, exclude, "
 	  "include_disabled, removal_limit, labels, proxy, ca_file" },
 	{ I("map \"x\" { repositories = { \"a/b\" } }"),
-	  "f:3: map: unknown key in instance; allowed: organization, url, pat_file, display_name, description, "
+	  "f:3: map: unknown key in instance; allowed: organization, url, pat_file, pat_expires, display_name, description, "
 	  "poll_interval, api_version, include, exclude, include_disabled, removal_limit, labels, proxy, ca_file" },
 	/* given twice */
 	{ K("region = us\n region = us"), "f:3: region: given twice (first on line 2); allowed: once in a section" },
@@ -218,6 +218,10 @@ static const struct {
 	  URL_ALLOWED },
 	/* konnect and daemon */
 	{ K("region = EU"), "f:2: region: \"EU\" is not a region; allowed: us, eu, au, me, in, sg" },
+	{ K("token_expires = '2027-02-29'"), "f:2: token_expires: \"2027-02-29\" is not a date; allowed: a date YYYY-MM-DD" },
+	{ I("pat_expires = soon"), "f:3: pat_expires: \"soon\" is not a date; allowed: a date YYYY-MM-DD" },
+	{ D("control_socket = 'x'"),
+	  "f:2: control_socket: \"x\" is not an absolute path; allowed: an absolute path of at most 107 bytes" },
 	{ K("token_file = ''"), "f:2: token_file: \"\" is empty; " SECRET_ALLOWED },
 	{ K("rate_per_minute = 0"), "f:2: rate_per_minute: \"0\" is out of range; allowed: 1 to 10000000" },
 	{ K("rate_per_minute = 10000001"), "f:2: rate_per_minute: \"10000001\" is out of range; allowed: 1 to 10000000" },
@@ -250,6 +254,7 @@ static const char defaults_printed[] =
 	"}\n\n"
 	"daemon {\n"
 	"\tstate_directory = \"/var/lib/adosyncd\"\n"
+	"\tcontrol_socket = \"/run/adosyncd/control.sock\"\n"
 	"\tlog_level = \"info\"\n"
 	"\tlog_format = \"auto\"\n"
 	"}\n\n"
@@ -270,16 +275,16 @@ static const char everything[] =
 	"\xef\xbb\xbf# every key, every way to write one\r\n"
 	"konnect { // comment\n"
 	"\tregion = \"eu\" url = 'https://Konnect.example:8443/base//'\n"
-	"\ttoken_file = \"/run/secrets/konnect token\"\n"
+	"\ttoken_file = \"/run/secrets/konnect token\" token_expires = \"2027-06-30\"\n"
 	"\trate_per_minute = 10000000 max_in_flight = \"100\" create_limit = 0\n"
 	"\tresource_type = \"azure-devops-repository\"\n"
 	"\tproxy = \"socks5h://[2001:db8::1]:1080\" ca_file = \"ca.pem\"\n"
 	"}\n"
 	"/* a comment\n over lines */\n"
-	"daemon { state_directory = \"/srv/x\" log_level = warning log_format = json }\n"
+	"daemon { state_directory = \"/srv/x\" control_socket = \"/srv/s\" log_level = warning log_format = json }\n"
 	"instance \"b.2\" {\n"
 	"\torganization = \"Contoso \xc3\x9c#1\"\n"
-	"\tpat_file = \"pat\" display_name = \"Contoso \\\"\xc3\x9c\\\" \\${x} \\\\\"\n"
+	"\tpat_file = \"pat\" pat_expires = 2028-02-29 display_name = \"Contoso \\\"\xc3\x9c\\\" \\${x} \\\\\"\n"
 	"\tdescription = \"one\\n\\\n\ttwo\"\n"
 	"\tpoll_interval = \"1h 30min\" api_version = 7.1-preview.1\n"
 	"\tinclude = {\n\t\t\"Payments/*\", # with a comment\n\t\t\"Web\", }\n"
@@ -294,6 +299,7 @@ static const char everything_printed[] =
 	"konnect {\n"
 	"\turl = \"https://Konnect.example:8443/base\"\n"
 	"\ttoken_file = \"/run/secrets/konnect token\"\n"
+	"\ttoken_expires = \"2027-06-30\"\n"
 	"\trate_per_minute = \"10000000\"\n"
 	"\tmax_in_flight = \"100\"\n"
 	"\tcreate_limit = \"0\"\n"
@@ -303,6 +309,7 @@ static const char everything_printed[] =
 	"}\n\n"
 	"daemon {\n"
 	"\tstate_directory = \"/srv/x\"\n"
+	"\tcontrol_socket = \"/srv/s\"\n"
 	"\tlog_level = \"warning\"\n"
 	"\tlog_format = \"json\"\n"
 	"}\n\n"
@@ -322,6 +329,7 @@ static const char everything_printed[] =
 	"\torganization = \"Contoso \xc3\x9c#1\"\n"
 	"\turl = \"https://dev.azure.com/Contoso%20%C3%9C%231\"\n"
 	"\tpat_file = \"pat\"\n"
+	"\tpat_expires = \"2028-02-29\"\n"
 	"\tdisplay_name = \"Contoso \\\"\xc3\x9c\\\" \\${x} \\\\\"\n"
 	"\tdescription = \"one\\n\\ttwo\"\n"
 	"\tpoll_interval = \"1h 30min\"\n"
@@ -573,6 +581,11 @@ static void test_environment(void)
 	refused(I(""), strlen(I("")),
 		"environment: STATE_DIRECTORY: \"relative\" is not an absolute path; allowed: an absolute path");
 	(void)unsetenv("STATE_DIRECTORY");
+	(void)setenv("RUNTIME_DIRECTORY", "/run/here", 1);
+	c = load_ok(I(""));
+	T_EQ_STR(c->control_socket, "/run/here/control.sock");
+	config_free(c);
+	(void)unsetenv("RUNTIME_DIRECTORY");
 }
 
 static void test_merge(void)
