@@ -1,4 +1,5 @@
-/* Formats an event and writes it with one write(2), so that lines never mix. */
+/* Formats an event and writes it with one write(2), so that lines never mix; or hands it to the journal in fields. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
 #include "log.h"
 
 #include <errno.h>
@@ -8,12 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
 
 #define TIME_LEN 40
 
 static enum log_format log_form = LOG_FORMAT_TEXT;
+static bool log_native;		/* the journal is at the other end of stderr: speak its protocol */
 static int log_max = LOG_INFO;
 
 /* systemd names the stream it connected; a redirection afterwards leaves the variable behind, hence the look. */
@@ -36,8 +40,11 @@ static bool stderr_is_journal(void)
 
 void log_setup(enum log_format format, int max_priority)
 {
+	bool journal = stderr_is_journal();
+
+	log_native = journal && (format == LOG_FORMAT_AUTO || format == LOG_FORMAT_JOURNAL);
 	if (format == LOG_FORMAT_AUTO)
-		format = stderr_is_journal() ? LOG_FORMAT_JOURNAL :
+		format = journal ? LOG_FORMAT_JOURNAL :
 			 isatty(STDERR_FILENO) == 1 ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
 	log_form = format;
 	log_max = max_priority;
@@ -114,7 +121,7 @@ static char *json_line(int priority, const struct log_fields *f, const char *sub
 	add_text(o, "subject", subject);
 	add_text(o, "message", message);
 	if (f != NULL) {
-		add_text(o, "ADOSYNC_EVENT", f->event);
+		add_text(o, "ADOSYNC_EVENT", event_name(f->event));
 		add_text(o, "ADOSYNC_INSTANCE", f->instance);
 		add_text(o, "ADOSYNC_ORGANIZATION", f->organization);
 		add_text(o, "ADOSYNC_REPOSITORY", f->repository);
@@ -147,6 +154,54 @@ static char *format_line(int priority, const struct log_fields *f, const char *s
 	return xasprintf("%s %s %s: %s\n", format_time(when), level_name(priority), s, m);
 }
 
+#define JOURNAL_FIELDS_MAX 12
+
+struct journal_entry {
+	char *fields[JOURNAL_FIELDS_MAX];
+	int n;
+};
+
+static void add_field(struct journal_entry *e, const char *key, const char *value)
+{
+	_cleanup_free_ char *shown = value != NULL ? printable_dup(value) : NULL;
+
+	if (shown != NULL && e->n < JOURNAL_FIELDS_MAX)
+		e->fields[e->n++] = xasprintf("%s=%s", key, shown);
+}
+
+/* Whether the journal took it. */
+static bool journal_send(int priority, const struct log_fields *f, const char *subject, const char *message)
+{
+	static const struct log_fields nothing;
+	struct iovec iov[JOURNAL_FIELDS_MAX];
+	struct journal_entry e = { .n = 0 };
+	_cleanup_free_ char *text = NULL;
+	char number[16];
+	int r;
+
+	if (f == NULL)
+		f = &nothing;
+	text = xasprintf("%s: %s", subject, message);
+	add_field(&e, "MESSAGE", text);
+	e.fields[e.n++] = xasprintf("PRIORITY=%d", priority);
+	add_field(&e, "SYSLOG_IDENTIFIER", "adosyncd");
+	add_field(&e, "MESSAGE_ID", event_message_id(f->event));
+	add_field(&e, "ADOSYNC_EVENT", event_name(f->event));
+	add_field(&e, "ADOSYNC_INSTANCE", f->instance);
+	add_field(&e, "ADOSYNC_ORGANIZATION", f->organization);
+	add_field(&e, "ADOSYNC_REPOSITORY", f->repository);
+	(void)snprintf(number, sizeof(number), "%d", f->http_status);
+	add_field(&e, "ADOSYNC_HTTP_STATUS", f->http_status != 0 ? number : NULL);
+	add_field(&e, "ADOSYNC_ACTIVITY_ID", f->activity_id);
+	add_field(&e, "ADOSYNC_TRACE", f->trace);
+	for (int i = 0; i < e.n; i++)
+		iov[i] = (struct iovec){ .iov_base = e.fields[i], .iov_len = strlen(e.fields[i]) };
+	r = sd_journal_sendv(iov, e.n);
+	for (int i = 0; i < e.n; i++)
+		free(e.fields[i]);
+	return r == 0;
+}
+
 void log_event(int priority, const struct log_fields *f, const char *subject, const char *fmt, ...)
 {
 	_cleanup_free_ char *message = NULL, *line = NULL;
@@ -159,7 +214,9 @@ void log_event(int priority, const struct log_fields *f, const char *subject, co
 	if (vasprintf(&message, fmt, ap) < 0)
 		message = NULL;
 	va_end(ap);
-	line = format_line(priority, f, subject, message != NULL ? message : fmt);
-	write_line(line, strlen(line));
+	if (!log_native || !journal_send(priority, f, subject, message != NULL ? message : fmt)) {
+		line = format_line(priority, f, subject, message != NULL ? message : fmt);
+		write_line(line, strlen(line));
+	}
 	errno = saved;
 }

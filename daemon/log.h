@@ -7,10 +7,11 @@
 
 #include "../lib/config.h"
 #include "../lib/util.h"
+#include "events.h"
 
 /* Structured fields of an event, all optional. Names from outside are made printable here. */
 struct log_fields {
-	const char *event;		/* ADOSYNC_EVENT */
+	enum event_id event;		/* ADOSYNC_EVENT, and its MESSAGE_ID */
 	const char *instance;		/* ADOSYNC_INSTANCE */
 	const char *organization;	/* ADOSYNC_ORGANIZATION */
 	const char *repository;		/* ADOSYNC_REPOSITORY, the GUID */
@@ -19,7 +20,8 @@ struct log_fields {
 	const char *trace;		/* ADOSYNC_TRACE */
 };
 
-/* LOG_FORMAT_AUTO: journal prefixes ("<6>") when stderr is the journal, text on a terminal, JSON lines otherwise. */
+/* LOG_FORMAT_AUTO: the journal when stderr is the journal, text on a terminal, JSON lines otherwise. The journal is spoken to
+ * in its own protocol; where only stderr is there, in lines with "<priority>" in front. */
 void log_setup(enum log_format format, int max_priority);
 
 /* Whether a message of this priority would be written. */

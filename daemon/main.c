@@ -41,7 +41,7 @@ static int read_config(const char *file, struct config **ret)
 /* A plan works on a copy, so that it changes nothing. */
 static int open_cache(const struct config *config, bool copy, struct cache **ret)
 {
-	struct log_fields rebuilt = { .event = "cache_rebuilt" };
+	struct log_fields rebuilt = { .event = EVENT_CACHE_REBUILT };
 	char *notice = NULL;
 	int r;
 

@@ -193,7 +193,7 @@ static void log_state(struct sink *s, const char *why)
 		[SINK_BACKOFF] = "it is tried again by itself; polling goes on",
 		[SINK_CREDENTIAL] = "write a valid token into token_file; polling goes on, and what has to be pushed is kept",
 	};
-	struct log_fields f = { .event = "sink_lost" };
+	struct log_fields f = { .event = EVENT_SINK_LOST };
 
 	log_event(LOG_WARNING, &f, "konnect", "%s; %s", why, advice[s->schedule.state]);
 }
@@ -206,7 +206,7 @@ void sink_event(struct sink *s, enum sink_event event, int64_t wait, const char 
 	int64_t ms = sink_schedule_next(&s->schedule, event, wait, loop_now_ms(s->loop), loop_random(s->loop, UINT32_MAX));
 
 	if (s->schedule.attempts == 0 && attempts > 0) {
-		struct log_fields f = { .event = "sink_restored" };
+		struct log_fields f = { .event = EVENT_SINK_RESTORED };
 
 		log_event(LOG_NOTICE, &f, "konnect", "works again");
 		free(s->trouble);
@@ -263,10 +263,10 @@ static void on_watch(void *arg)
 /* The cycle of a queue is over: one line for what was too much to log singly. */
 static void queue_drained(struct sink_queue *q)
 {
-	struct log_fields f = { .event = "created", .instance = q->config->name, .organization = q->config->organization };
+	struct log_fields f = { .event = EVENT_CREATED, .instance = q->config->name, .organization = q->config->organization };
 
 	if (q->quiet && q->sink->mode != SINK_READ_ONLY) {
-		f.event = q->stats.created > 0 || q->stats.adopted > 0 ? "created" : "changed";
+		f.event = q->stats.created > 0 || q->stats.adopted > 0 ? EVENT_CREATED : EVENT_CHANGED;
 		log_event(LOG_INFO, &f, q->config->name, "%u services created, %u changed, %u adopted, %u parked",
 			  q->stats.created, q->stats.changed, q->stats.adopted, q->stats.parked);
 	}

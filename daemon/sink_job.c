@@ -92,9 +92,9 @@ static bool request_of(const struct job *j, struct konnect_request *ret)
 	return false;
 }
 
-static void log_write(const struct job *j, int priority, const char *event, const char *fmt, ...) _printf_(4, 5);
+static void log_write(const struct job *j, int priority, enum event_id event, const char *fmt, ...) _printf_(4, 5);
 
-static void log_write(const struct job *j, int priority, const char *event, const char *fmt, ...)
+static void log_write(const struct job *j, int priority, enum event_id event, const char *fmt, ...)
 {
 	char guid[37];
 	struct log_fields f = { .event = event, .instance = j->queue->config->name,
@@ -114,7 +114,7 @@ static void log_write(const struct job *j, int priority, const char *event, cons
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	log_event(priority, &f, j->queue->config->name, "%s", text != NULL ? text : event);
+	log_event(priority, &f, j->queue->config->name, "%s", text != NULL ? text : fmt);
 }
 
 /* The row as it stands now, with what Konnect said of it: a listing, or a new configuration, may have changed it since
@@ -157,20 +157,20 @@ static void row_done(struct job *j)
 	const char *project = c->row.repo.project_name, *name = c->row.repo.name, *service = c->row.service_name;
 
 	if (c->name_taken)
-		log_write(j, LOG_NOTICE, "name_taken", "%s / %s: the plain service name is somebody else's, using %s", project, name,
+		log_write(j, LOG_NOTICE, EVENT_NAME_TAKEN, "%s / %s: the plain service name is somebody else's, using %s", project, name,
 			  service);
 	if (c->step == CONVERGE_PARKED) {
 		stats->parked++;
-		log_write(j, LOG_WARNING, "parked", "%s / %s is parked until it changes: %s", project, name, c->row.parked);
+		log_write(j, LOG_WARNING, EVENT_PARKED, "%s / %s is parked until it changes: %s", project, name, c->row.parked);
 	} else if (c->created) {
 		stats->created++;
-		log_write(j, LOG_INFO, "created", "%s / %s is in the catalog as %s", project, name, service);
+		log_write(j, LOG_INFO, EVENT_CREATED, "%s / %s is in the catalog as %s", project, name, service);
 	} else if (c->adopted) {
 		stats->adopted++;
-		log_write(j, LOG_INFO, "adopted", "%s / %s was in the catalog already as %s", project, name, service);
+		log_write(j, LOG_INFO, EVENT_ADOPTED, "%s / %s was in the catalog already as %s", project, name, service);
 	} else {
 		stats->changed++;
-		log_write(j, LOG_INFO, "changed", "%s / %s (%s): %s", project, name, service, j->differences);
+		log_write(j, LOG_INFO, EVENT_CHANGED, "%s / %s (%s): %s", project, name, service, j->differences);
 	}
 }
 
@@ -194,7 +194,7 @@ static bool row_answered(struct job *j, int status, const json_t *answer)
 		converge_answer(&j->row, status, answer);
 	e = save_row(j);
 	if (e == -EEXIST)
-		log_write(j, LOG_WARNING, "parked", "%s / %s: its service name %s is another repository's; rename one of the two",
+		log_write(j, LOG_WARNING, EVENT_PARKED, "%s / %s: its service name %s is another repository's; rename one of the two",
 			  j->row.row.repo.project_name, j->row.row.repo.name, j->row.row.service_name);
 	if (j->row.step != CONVERGE_DONE && j->row.step != CONVERGE_PARKED)
 		return e == 0 || e == -EIO;
@@ -210,19 +210,19 @@ static void instance_ready(struct job *j)
 	q->would_create = j->instance.created;
 	q->would_adopt = j->instance.adopted;
 	if (q->refused != NULL)
-		log_write(j, LOG_NOTICE, "unblocked", "Konnect has the integration instance now");
+		log_write(j, LOG_NOTICE, EVENT_UNBLOCKED, "Konnect has the integration instance now");
 	free(q->refused);
 	q->refused = NULL;
 	if (q->sink->mode == SINK_READ_ONLY)
 		return;
 	if (cache_instance_save(q->sink->cache, q->instance) < 0)
-		log_write(j, LOG_ERR, NULL, "what Konnect said of the instance cannot be kept: %s", cache_error(q->sink->cache));
+		log_write(j, LOG_ERR, EVENT_NONE, "what Konnect said of the instance cannot be kept: %s", cache_error(q->sink->cache));
 	if (j->instance.created)
-		log_write(j, LOG_NOTICE, "created", "the integration instance is in Konnect");
+		log_write(j, LOG_NOTICE, EVENT_CREATED, "the integration instance is in Konnect");
 	else if (j->instance.adopted)
-		log_write(j, LOG_NOTICE, "adopted", "the integration instance was in Konnect already and carries our labels now");
+		log_write(j, LOG_NOTICE, EVENT_ADOPTED, "the integration instance was in Konnect already and carries our labels now");
 	else if (j->instance.changed)
-		log_write(j, LOG_NOTICE, "changed", "the integration instance was brought up to date");
+		log_write(j, LOG_NOTICE, EVENT_CHANGED, "the integration instance was brought up to date");
 }
 
 static bool instance_answered(struct job *j, int status, const json_t *answer)
@@ -237,7 +237,7 @@ static bool instance_answered(struct job *j, int status, const json_t *answer)
 	if (j->instance.step != INSTANCE_REFUSED)
 		return true;
 	if (q->refused == NULL || strcmp(q->refused, j->instance.error) != 0)
-		log_write(j, LOG_ERR, "blocked", "nothing is pushed: %s", j->instance.error);
+		log_write(j, LOG_ERR, EVENT_BLOCKED, "nothing is pushed: %s", j->instance.error);
 	free(q->refused);
 	q->refused = xstrdup(j->instance.error);
 	q->has_work = q->again = false;

@@ -118,7 +118,7 @@ bool source_holds_creations(const struct source *s)
 	return s->holds_creations;
 }
 
-void source_log(struct source *s, int priority, const char *event, const struct log_fields *more, const char *fmt, ...)
+void source_log(struct source *s, int priority, enum event_id event, const struct log_fields *more, const char *fmt, ...)
 {
 	struct log_fields f = more != NULL ? *more : (struct log_fields){ 0 };
 	_cleanup_free_ char *text = NULL;
@@ -133,7 +133,7 @@ void source_log(struct source *s, int priority, const char *event, const struct 
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	log_event(priority, &f, s->config->name, "%s", text != NULL ? text : event);
+	log_event(priority, &f, s->config->name, "%s", text != NULL ? text : fmt);
 }
 
 /* The transition, and the timer that hangs on it. */
@@ -229,9 +229,9 @@ static void say_hold(struct source *s, char *hold)
 	bool new = hold != NULL && (s->hold == NULL || strcmp(s->hold, hold) != 0);
 
 	if (new)
-		source_log(s, LOG_WARNING, "held", NULL, "%s", hold);
+		source_log(s, LOG_WARNING, EVENT_HELD, NULL, "%s", hold);
 	else if (hold == NULL && s->hold != NULL)
-		source_log(s, LOG_NOTICE, "released", NULL, "nothing is held any more");
+		source_log(s, LOG_NOTICE, EVENT_RELEASED, NULL, "nothing is held any more");
 	free(s->hold);
 	s->hold = hold;
 }
@@ -242,10 +242,10 @@ static void completed(struct source *s)
 	int priority = r->added + r->changed + r->missing + r->returned > 0 ? LOG_INFO : LOG_DEBUG;
 
 	if (cache_counts(s->x->cache, s->cached.id, &s->counts) < 0)
-		source_log(s, LOG_ERR, NULL, NULL, "the cache cannot be read: %s", cache_error(s->x->cache));
+		source_log(s, LOG_ERR, EVENT_NONE, NULL, "the cache cannot be read: %s", cache_error(s->x->cache));
 	else
 		wake_sink(s);
-	source_log(s, priority, "poll_ok", NULL, "%u repositories listed: %u new, %u changed, %u missing, %u returned", r->listed,
+	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u returned", r->listed,
 		   r->added, r->changed, r->missing, r->returned);
 	say_hold(s, intake_hold(r, s->counts.creations, s->x->config->konnect.create_limit));
 	free(s->trouble);
@@ -264,28 +264,28 @@ static void log_transition(struct source *s, enum instance_state from)
 	(void)format_span(next, sizeof(next), s->cached.next_poll - loop_wall_sec(s->x->loop));
 	if (from == to) {
 		if (o->verdict != VERDICT_OK)
-			source_log(s, LOG_DEBUG, "poll_failed", &f, "%s, still; next try in %s", s->trouble, next);
+			source_log(s, LOG_DEBUG, EVENT_POLL_FAILED, &f, "%s, still; next try in %s", s->trouble, next);
 		return;
 	}
 	if (from == INSTANCE_CREDENTIAL && to == INSTANCE_WAITING)
-		source_log(s, LOG_NOTICE, "credential_restored", NULL, "the PAT is accepted again");
+		source_log(s, LOG_NOTICE, EVENT_CREDENTIAL_RESTORED, NULL, "the PAT is accepted again");
 	else if (from == INSTANCE_BLOCKED && to == INSTANCE_WAITING)
-		source_log(s, LOG_NOTICE, "unblocked", NULL, "the organization answers again");
+		source_log(s, LOG_NOTICE, EVENT_UNBLOCKED, NULL, "the organization answers again");
 	else if (to == INSTANCE_WAITING && from != INSTANCE_PAUSED)
-		source_log(s, LOG_NOTICE, "poll_recovered", NULL, "the organization can be read again");
+		source_log(s, LOG_NOTICE, EVENT_POLL_RECOVERED, NULL, "the organization can be read again");
 	switch (to) {
 	case INSTANCE_BACKOFF:
-		source_log(s, LOG_WARNING, "poll_failed", &f, "%s; next try in %s: %s", s->trouble, next, advice);
+		source_log(s, LOG_WARNING, EVENT_POLL_FAILED, &f, "%s; next try in %s: %s", s->trouble, next, advice);
 		break;
 	case INSTANCE_THROTTLED:
-		source_log(s, LOG_WARNING, "throttled", &f, "%s; next try in %s: %s", s->trouble, next, advice);
+		source_log(s, LOG_WARNING, EVENT_THROTTLED, &f, "%s; next try in %s: %s", s->trouble, next, advice);
 		break;
 	case INSTANCE_CREDENTIAL:
-		source_log(s, LOG_WARNING, "credential_lost", &f, "%s; what is in Konnect stays as it is. To do: %s (%s)", s->trouble,
+		source_log(s, LOG_WARNING, EVENT_CREDENTIAL_LOST, &f, "%s; what is in Konnect stays as it is. To do: %s (%s)", s->trouble,
 			   advice, s->config->pat_file);
 		break;
 	case INSTANCE_BLOCKED:
-		source_log(s, LOG_WARNING, "blocked", &f, "%s; next try in %s. To do: %s", s->trouble, next, advice);
+		source_log(s, LOG_WARNING, EVENT_BLOCKED, &f, "%s; next try in %s. To do: %s", s->trouble, next, advice);
 		break;
 	case INSTANCE_WAITING:
 	case INSTANCE_POLLING:
@@ -321,7 +321,7 @@ void source_polled(struct source *s)
 	s->cached.verdict = (int)s->schedule.verdict;
 	s->cached.secret = schedule_watches_secret(&s->schedule) ? s->secret : (struct digest){ 0 };
 	if (cache_instance_save(s->x->cache, &s->cached) < 0 || cache_flush(s->x->cache) < 0)
-		source_log(s, LOG_ERR, NULL, NULL, "the outcome of the poll cannot be kept: %s", cache_error(s->x->cache));
+		source_log(s, LOG_ERR, EVENT_NONE, NULL, "the outcome of the poll cannot be kept: %s", cache_error(s->x->cache));
 	if (s->x->on_polled != NULL)
 		s->x->on_polled(s, s->x->arg);
 }

@@ -64,5 +64,5 @@ void source_polled(struct source *s);
 int source_secret(struct source *s, char **ret, struct digest *ret_digest, char **ret_error);
 
 /* Logs under the instance's name. f may be NULL. */
-void source_log(struct source *s, int priority, const char *event, const struct log_fields *f, const char *fmt, ...)
+void source_log(struct source *s, int priority, enum event_id event, const struct log_fields *f, const char *fmt, ...)
 	_printf_(5, 6);

@@ -173,10 +173,10 @@ static void on_event(void *arg, const struct cache_row *row, bool missing)
 	if (++s->lines > LOGGED_SINGLY_MAX)
 		return;
 	if (missing)
-		source_log(s, LOG_WARNING, "missing", &f, "%s / %s is not in the listing any more; its service is kept as it is",
+		source_log(s, LOG_WARNING, EVENT_MISSING, &f, "%s / %s is not in the listing any more; its service is kept as it is",
 			   row->repo.project_name, row->repo.name);
 	else
-		source_log(s, LOG_NOTICE, "returned", &f, "%s / %s is in the listing again", row->repo.project_name, row->repo.name);
+		source_log(s, LOG_NOTICE, EVENT_RETURNED, &f, "%s / %s is in the listing again", row->repo.project_name, row->repo.name);
 }
 
 static void admit(struct source *s)

@@ -229,7 +229,7 @@ static int report(struct syncd *d)
 
 static int run_daemon(struct syncd *d)
 {
-	struct log_fields started = { .event = "started" }, stopped = { .event = "stopped" };
+	struct log_fields started = { .event = EVENT_STARTED }, stopped = { .event = EVENT_STOPPED };
 	int r;
 
 	log_event(LOG_INFO, &started, "adosyncd", "%s started: %zu instances, pushing to %s", VERSION, d->n_sources,
