@@ -36,7 +36,8 @@ ENGINE_SRC := $(sort $(wildcard tests/engine/test_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 # the programs' main files are theirs alone; everything else of daemon/ is an archive that tests link too
-DAEMON_OBJ := $(filter-out $(BUILD)/daemon/main.o,$(DAEMON_SRC:%.c=$(BUILD)/%.o))
+CTL_OBJ := $(BUILD)/daemon/ctl.o $(BUILD)/daemon/ctl_print.o
+DAEMON_OBJ := $(filter-out $(BUILD)/daemon/main.o $(CTL_OBJ),$(DAEMON_SRC:%.c=$(BUILD)/%.o))
 UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
 ENGINE_BIN := $(ENGINE_SRC:%.c=$(BUILD)/%)
 REPLAY_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
@@ -46,7 +47,7 @@ FUZZ_SECONDS ?= 30
 .SECONDARY:
 
 .PHONY: all
-all: need $(BUILD)/adosyncd
+all: need $(BUILD)/adosyncd $(BUILD)/adosyncctl
 
 .PHONY: need
 need:
@@ -68,6 +69,9 @@ LINK = @[ "$(V)" = 1 ] || echo "  LD $@"; \
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $(CFLAGS) $^ $(PKG_LIBS) -o $@
 
 $(BUILD)/adosyncd: $(BUILD)/daemon/main.o $(BUILD)/libdaemon.a $(BUILD)/libadosync.a
+	$(LINK)
+
+$(BUILD)/adosyncctl: $(CTL_OBJ) $(BUILD)/libadosync.a
 	$(LINK)
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libadosync.a
@@ -126,6 +130,7 @@ lint: all
 .PHONY: install
 install: all
 	install -D -m 0755 $(BUILD)/adosyncd $(DESTDIR)$(PREFIX)/sbin/adosyncd
+	install -D -m 0755 $(BUILD)/adosyncctl $(DESTDIR)$(PREFIX)/bin/adosyncctl
 	install -D -m 0644 systemd/adosyncd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/adosyncd.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|g' systemd/adosyncd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/adosyncd.service
@@ -154,4 +159,4 @@ contract:
 clean:
 	rm -rf build build-*
 
--include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/daemon/main.d $(UNIT_BIN:=.d) $(ENGINE_BIN:=.d) $(REPLAY_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/daemon/main.d $(CTL_OBJ:.o=.d) $(UNIT_BIN:=.d) $(ENGINE_BIN:=.d) $(REPLAY_BIN:=.d)

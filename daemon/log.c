@@ -202,21 +202,27 @@ static bool journal_send(int priority, const struct log_fields *f, const char *s
 	return r == 0;
 }
 
-void log_event(int priority, const struct log_fields *f, const char *subject, const char *fmt, ...)
+void log_eventv(int priority, const struct log_fields *f, const char *subject, const char *fmt, va_list ap)
 {
 	_cleanup_free_ char *message = NULL, *line = NULL;
 	int saved = errno;
-	va_list ap;
 
 	if (!log_wants(priority))
 		return;
-	va_start(ap, fmt);
 	if (vasprintf(&message, fmt, ap) < 0)
 		message = NULL;
-	va_end(ap);
 	if (!log_native || !journal_send(priority, f, subject, message != NULL ? message : fmt)) {
 		line = format_line(priority, f, subject, message != NULL ? message : fmt);
 		write_line(line, strlen(line));
 	}
 	errno = saved;
+}
+
+void log_event(int priority, const struct log_fields *f, const char *subject, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_eventv(priority, f, subject, fmt, ap);
+	va_end(ap);
 }

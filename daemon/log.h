@@ -1,6 +1,7 @@
 /* The log: one line to stderr an event, in the form its reader wants. A function logs or returns, never both. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <syslog.h>
@@ -29,6 +30,8 @@ bool log_wants(int priority);
 
 /* "subject: message", the subject first: an instance's name, "konnect", "cache", "config". f may be NULL. */
 void log_event(int priority, const struct log_fields *f, const char *subject, const char *fmt, ...) _printf_(4, 5);
+
+void log_eventv(int priority, const struct log_fields *f, const char *subject, const char *fmt, va_list ap) _printf_(4, 0);
 
 #define log_debug(subject, ...) log_event(LOG_DEBUG, NULL, subject, __VA_ARGS__)
 #define log_info(subject, ...) log_event(LOG_INFO, NULL, subject, __VA_ARGS__)

@@ -72,15 +72,16 @@ static int plan_file(const struct config *config, struct cache *cache, const str
 	return EXIT_USAGE;
 }
 
-static int run(const struct config *config, struct cache *cache, enum syncd_mode mode)
+static int run(struct config *config, struct cache *cache, const struct args *args)
 {
+	enum syncd_mode mode = args->dry_run ? SYNCD_DRY_RUN : args->once ? SYNCD_ONCE : SYNCD_DAEMON;
 	struct loop *loop = loop_new();
 	struct syncd *d = NULL;
 	int status = EXIT_ERROR;
 
 	if (loop == NULL)
 		log_error("loop", "libevent cannot start: %s", strerror(errno));
-	else if (syncd_new(loop, cache, config, mode, &d) == 0)
+	else if (syncd_new(loop, cache, config, args->config, mode, &d) == 0)
 		status = syncd_run(d);
 	syncd_free(d);
 	loop_free(loop);
@@ -110,7 +111,7 @@ int main(int argc, char **argv)
 	if (status == 0 && args.listing != NULL)
 		status = plan_file(config, cache, &args);
 	else if (status == 0)
-		status = run(config, cache, args.dry_run ? SYNCD_DRY_RUN : args.once ? SYNCD_ONCE : SYNCD_DAEMON);
+		status = run(config, cache, &args);
 	cache_close(cache);
 	config_free(config);
 	return status;

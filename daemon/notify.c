@@ -1,13 +1,24 @@
 /* Everything systemd wants to hear. The environment stays set: an adosyncctl or a later call needs it too. */
 #include "notify.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 void notify_ready(void)
 {
 	(void)sd_notify(0, "READY=1");
+}
+
+/* In one message with the time, so that Type=notify-reload works as well. */
+void notify_reloading(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIi64, (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 }
 
 void notify_stopping(void)

@@ -7,6 +7,8 @@
 
 void notify_ready(void);
 void notify_stopping(void);
+/* Before the configuration is read again; notify_ready() ends it. */
+void notify_reloading(void);
 /* One sentence for `systemctl status`. */
 void notify_status(const char *fmt, ...) _printf_(1, 2);
 void notify_watchdog(void);

@@ -20,7 +20,7 @@ static void on_pump(void *arg);
 static void on_due(void *arg);
 static void on_watch(void *arg);
 
-struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, const struct config *config, enum sink_mode mode,
+struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, struct config *config, enum sink_mode mode,
 		      sink_idle_fn on_idle, void *arg)
 {
 	struct sink *s = xcalloc(1, sizeof(*s));
@@ -28,7 +28,7 @@ struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, const str
 	s->loop = l;
 	s->http = h;
 	s->cache = c;
-	s->config = config;
+	s->config = config_ref(config);
 	s->mode = mode;
 	s->on_idle = on_idle;
 	s->arg = arg;
@@ -54,9 +54,35 @@ struct sink *sink_free(struct sink *s)
 	loop_timer_free(s->pump);
 	loop_timer_free(s->due);
 	loop_timer_free(s->watch);
+	config_free(s->config);
 	free(s->trouble);
 	free(s);
 	return NULL;
+}
+
+void sink_retry(struct sink *s)
+{
+	if (s->schedule.state == SINK_READY)
+		return;
+	loop_timer_cancel(s->due);
+	sink_event(s, SINK_SECRET, 0, NULL);
+	sink_wake(s);
+}
+
+void sink_reconfigure(struct sink *s, struct config *config)
+{
+	if (config->konnect.rate_per_minute != s->config->konnect.rate_per_minute)
+		bucket_init(&s->bucket, config->konnect.rate_per_minute, loop_now_ms(s->loop));
+	config_ref(config);
+	config_free(s->config);
+	s->config = config;
+	sink_retry(s);
+}
+
+void sink_queue_reconfigure(struct sink_queue *q, const struct config_instance *config)
+{
+	q->config = config;
+	q->instance_ready = false;
 }
 
 struct sink_queue *sink_queue_new(struct sink *s, const struct config_instance *config, struct cache_instance *instance)
@@ -222,10 +248,12 @@ void sink_event(struct sink *s, enum sink_event event, int64_t wait, const char 
 		return;
 	if (s->schedule.state == SINK_CREDENTIAL && s->mode == SINK_DAEMON)
 		loop_timer_arm(s->watch, SECRET_WATCH_MS);
-	if (s->mode != SINK_DAEMON && (ms > SINK_ONCE_WAIT_SEC * 1000 || s->schedule.attempts >= 3))
+	if (s->mode != SINK_DAEMON && (ms > SINK_ONCE_WAIT_SEC * 1000 || s->schedule.attempts >= 3)) {
 		s->given_up = true;
-	else
+		sink_wake(s);
+	} else {
 		loop_timer_arm(s->due, ms);
+	}
 }
 
 static void on_due(void *arg)

@@ -24,9 +24,15 @@ enum sink_mode {
 /* Called from the loop whenever a queue has nothing left that it can do now. */
 typedef void (*sink_idle_fn)(struct sink_queue *q, void *arg);
 
-/* All pointers are borrowed. */
-struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, const struct config *config, enum sink_mode mode,
+/* All pointers are borrowed but config, which gets a reference. */
+struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, struct config *config, enum sink_mode mode,
 		      sink_idle_fn on_idle, void *arg);
+
+/* Goes on under another configuration, and tries Konnect again now if it was lost. */
+void sink_reconfigure(struct sink *s, struct config *config);
+
+/* Tries Konnect again now if it was lost. */
+void sink_retry(struct sink *s);
 
 /* Gives up what is in flight. */
 struct sink *sink_free(struct sink *s);
@@ -34,6 +40,9 @@ struct sink *sink_free(struct sink *s);
 /* One instance's part of the sink. config and instance are borrowed. */
 struct sink_queue *sink_queue_new(struct sink *s, const struct config_instance *config, struct cache_instance *instance);
 struct sink_queue *sink_queue_free(struct sink_queue *q);
+
+/* Goes on under another configuration; call sink_reconfigure() before. What is in flight ends under the old one. */
+void sink_queue_reconfigure(struct sink_queue *q, const struct config_instance *config);
 
 /* Look at the cache: there may be something to do. counts: what there is, as cache_counts() has it. With hold_creations
  * no service is created. */

@@ -18,6 +18,7 @@ enum job_kind {
 
 struct job {
 	struct sink_queue *queue;
+	struct config *config;		/* the one it began under */
 	enum job_kind kind;
 	union {
 		struct converge_instance instance;
@@ -59,7 +60,7 @@ struct sink {
 	struct loop *loop;
 	struct http *http;
 	struct cache *cache;
-	const struct config *config;
+	struct config *config;
 	enum sink_mode mode;
 	sink_idle_fn on_idle;
 	void *arg;
@@ -77,6 +78,9 @@ struct sink {
 	void (*stopped)(void *arg);	/* set: stopping */
 	void *stopped_arg;
 };
+
+/* Whether the configuration has changed since it began: it ends with its next answer, and what is left is begun anew. */
+bool job_is_stale(const struct job *j);
 
 /* Sends the job's next request. 0, or -errno when it cannot be sent now (the sink has been told). */
 int job_send(struct job *j);

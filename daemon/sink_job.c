@@ -26,6 +26,7 @@ struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *
 	char text[MESSAGE_MAX];
 
 	j->queue = q;
+	j->config = config_ref(q->sink->config);
 	j->kind = kind;
 	switch (kind) {
 	case JOB_INSTANCE:
@@ -68,9 +69,22 @@ struct job *job_free(struct job *j)
 		break;
 	}
 	j->queue->jobs--;
+	config_free(j->config);
 	free(j->differences);
 	free(j);
 	return NULL;
+}
+
+bool job_is_stale(const struct job *j)
+{
+	return j->config != j->queue->sink->config;
+}
+
+/* What is left of a stale job is pending still, or again. */
+static void job_drop(struct job *j)
+{
+	j->queue->active = j->queue->has_work = j->queue->again = true;
+	sink_job_done(j);
 }
 
 static bool request_of(const struct job *j, struct konnect_request *ret)
@@ -99,7 +113,6 @@ static void log_write(const struct job *j, int priority, enum event_id event, co
 	char guid[37];
 	struct log_fields f = { .event = event, .instance = j->queue->config->name,
 				.organization = j->queue->config->organization };
-	_cleanup_free_ char *text = NULL;
 	va_list ap;
 
 	if (j->kind == JOB_ROW) {
@@ -108,13 +121,9 @@ static void log_write(const struct job *j, int priority, enum event_id event, co
 	}
 	if (priority == LOG_INFO && j->queue->quiet)
 		priority = LOG_DEBUG;
-	if (!log_wants(priority))
-		return;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	log_eventv(priority, &f, j->queue->config->name, fmt, ap);
 	va_end(ap);
-	log_event(priority, &f, j->queue->config->name, "%s", text != NULL ? text : fmt);
 }
 
 /* The row as it stands now, with what Konnect said of it: a listing, or a new configuration, may have changed it since
@@ -343,6 +352,8 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 		j->tries = 0;
 		if (!answered(j, r->status, answer))
 			sink_job_done(j);
+		else if (job_is_stale(j))
+			job_drop(j);
 	}
 	json_decref(answer);
 	/* not at once: what was learned is written first */
@@ -372,6 +383,10 @@ int job_send(struct job *j)
 	char *token = NULL;
 	int r;
 
+	if (job_is_stale(j)) {
+		job_drop(j);
+		return 0;
+	}
 	if (!request_of(j, &q)) {
 		/* there is nothing to do after all */
 		if (j->kind == JOB_INSTANCE)

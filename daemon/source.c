@@ -16,6 +16,7 @@
 #include "source_internal.h"
 
 #define SECRET_WATCH_MS 5000
+#define REMINDER_SEC 86400
 #define REMEMBERED_WAIT_MAX_SEC (12 * 3600)	/* twice the longest backoff */
 
 static void on_due(void *arg);
@@ -33,8 +34,10 @@ int source_new(struct source_context *x, const struct config_instance *config, s
 	bool known_verdict;
 
 	s->x = x;
+	s->all = config_ref(x->config);
 	s->config = config;
 	if (cache_instance_load(x->cache, config->name, &s->cached) < 0) {
+		config_free(s->all);
 		free(s);
 		return -EIO;
 	}
@@ -45,6 +48,8 @@ int source_new(struct source_context *x, const struct config_instance *config, s
 		.attempts = s->cached.attempts,
 		.verdict = known_verdict ? (enum verdict)s->cached.verdict : VERDICT_OK,
 	};
+	if (s->schedule.since == 0)
+		s->schedule.since = loop_wall_sec(x->loop);
 	s->schedule.before = s->schedule.state;
 	s->schedule.refused = s->schedule.state == INSTANCE_BACKOFF && (s->schedule.verdict == VERDICT_SCOPE_MISSING ||
 									s->schedule.verdict == VERDICT_CREDENTIAL_REJECTED);
@@ -53,7 +58,7 @@ int source_new(struct source_context *x, const struct config_instance *config, s
 	s->due = loop_timer_new(x->loop, on_due, s);
 	s->work = loop_timer_new(x->loop, source_poll_step, s);
 	s->watch = loop_timer_new(x->loop, on_watch, s);
-	buf_init(&s->head, ERROR_BODY_MAX);
+	answer_head_init(&s->head);
 	*ret = s;
 	return 0;
 }
@@ -75,6 +80,7 @@ struct source *source_free(struct source *s)
 	loop_timer_free(s->work);
 	loop_timer_free(s->watch);
 	cache_instance_done(&s->cached);
+	config_free(s->all);
 	free(s->outcome.message);
 	free(s->outcome.activity_id);
 	free(s->trouble);
@@ -91,6 +97,16 @@ const struct config_instance *source_config(const struct source *s)
 const struct cache_instance *source_cached(const struct source *s)
 {
 	return &s->cached;
+}
+
+const struct cache_counts *source_counts(const struct source *s)
+{
+	return &s->counts;
+}
+
+void source_recount(struct source *s)
+{
+	(void)cache_counts(s->x->cache, s->cached.id, &s->counts);
 }
 
 const struct schedule *source_schedule(const struct source *s)
@@ -113,6 +129,11 @@ const char *source_trouble(const struct source *s)
 	return s->trouble;
 }
 
+bool source_holds(const struct source *s)
+{
+	return s->hold != NULL;
+}
+
 bool source_holds_creations(const struct source *s)
 {
 	return s->holds_creations;
@@ -121,19 +142,28 @@ bool source_holds_creations(const struct source *s)
 void source_log(struct source *s, int priority, enum event_id event, const struct log_fields *more, const char *fmt, ...)
 {
 	struct log_fields f = more != NULL ? *more : (struct log_fields){ 0 };
-	_cleanup_free_ char *text = NULL;
 	va_list ap;
 
-	if (s->x->quiet || !log_wants(priority))
+	if (s->x->quiet)
 		return;
 	f.event = event;
 	f.instance = s->config->name;
 	f.organization = s->config->organization;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	log_eventv(priority, &f, s->config->name, fmt, ap);
 	va_end(ap);
-	log_event(priority, &f, s->config->name, "%s", text != NULL ? text : fmt);
+}
+
+/* Where the schedule stands, for the next start. */
+static void keep(struct source *s)
+{
+	s->cached.state = (int)(s->schedule.pausing ? INSTANCE_PAUSED : s->schedule.state);
+	s->cached.state_since = s->schedule.since;
+	s->cached.attempts = s->schedule.attempts;
+	s->cached.verdict = (int)s->schedule.verdict;
+	s->cached.secret = schedule_watches_secret(&s->schedule) ? s->secret : (struct digest){ 0 };
+	if (cache_instance_save(s->x->cache, &s->cached) < 0 || cache_flush(s->x->cache) < 0)
+		source_log(s, LOG_ERR, EVENT_NONE, NULL, "where the schedule stands cannot be kept: %s", cache_error(s->x->cache));
 }
 
 /* The transition, and the timer that hangs on it. */
@@ -174,6 +204,58 @@ void source_sync(struct source *s)
 	transition(s, SCHEDULE_SYNC, VERDICT_OK, 0);
 }
 
+void source_pause(struct source *s)
+{
+	loop_timer_cancel(s->due);
+	loop_timer_cancel(s->watch);
+	transition(s, SCHEDULE_PAUSE, VERDICT_OK, 0);
+	keep(s);
+}
+
+void source_resume(struct source *s)
+{
+	transition(s, SCHEDULE_RESUME, VERDICT_OK, 0);
+}
+
+void source_reconfigure(struct source *s)
+{
+	const struct config_instance *config = config_find(s->x->config, s->config->name);
+
+	config_ref(s->x->config);
+	config_free(s->all);
+	s->all = s->x->config;
+	s->config = config;
+	sink_queue_reconfigure(s->queue, config);
+	source_sync(s);
+}
+
+static void warn_of_expiry(struct source *s, int64_t now)
+{
+	int64_t date, left;
+
+	if (s->config->pat_expires == NULL || parse_date(s->config->pat_expires, &date) < 0 ||
+	    !expiry_due(&s->cached.expiry, date, now, &left))
+		return;
+	source_log(s, LOG_WARNING, EVENT_PAT_EXPIRING, NULL, "the PAT expires on %s, in %lld days; write a new one into %s and change "
+		   "pat_expires", s->config->pat_expires, (long long)left, s->config->pat_file);
+	keep(s);
+}
+
+void source_housekeep(struct source *s)
+{
+	int64_t now = loop_wall_sec(s->x->loop);
+	char since[64];
+
+	warn_of_expiry(s, now);
+	if (schedule_shown(&s->schedule) != INSTANCE_CREDENTIAL || now - s->cached.reminded < REMINDER_SEC)
+		return;
+	s->cached.reminded = now;
+	source_log(s, LOG_WARNING, EVENT_CREDENTIAL_REMINDER, NULL, "the PAT has not been accepted for %s (%s). To do: %s (%s)",
+		   format_span(since, sizeof(since), now - s->schedule.since), verdict_name(s->schedule.verdict),
+		   verdict_advice(s->schedule.verdict), s->config->pat_file);
+	keep(s);
+}
+
 /* A new PAT ends the wait at once, whichever way it came into the file. */
 static void on_watch(void *arg)
 {
@@ -195,7 +277,7 @@ static void on_watch(void *arg)
 /* Lets the sink look at what is pending, within create_limit. */
 static void wake_sink(struct source *s)
 {
-	int64_t limit = s->x->config->konnect.create_limit;
+	int64_t limit = s->all->konnect.create_limit;
 
 	s->holds_creations = limit > 0 && s->counts.creations > limit;
 	sink_queue_wake(s->queue, &s->counts, s->holds_creations);
@@ -203,7 +285,8 @@ static void wake_sink(struct source *s)
 
 void source_push(struct source *s)
 {
-	if (s->cached.last_complete != 0 && cache_counts(s->x->cache, s->cached.id, &s->counts) == 0 && s->counts.pending > 0)
+	source_recount(s);
+	if (s->cached.last_complete != 0 && s->counts.pending > 0)
 		wake_sink(s);
 }
 
@@ -247,7 +330,7 @@ static void completed(struct source *s)
 		wake_sink(s);
 	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u returned", r->listed,
 		   r->added, r->changed, r->missing, r->returned);
-	say_hold(s, intake_hold(r, s->counts.creations, s->x->config->konnect.create_limit));
+	say_hold(s, intake_hold(r, s->counts.creations, s->all->konnect.create_limit));
 	free(s->trouble);
 	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
 }
@@ -281,6 +364,7 @@ static void log_transition(struct source *s, enum instance_state from)
 		source_log(s, LOG_WARNING, EVENT_THROTTLED, &f, "%s; next try in %s: %s", s->trouble, next, advice);
 		break;
 	case INSTANCE_CREDENTIAL:
+		s->cached.reminded = loop_wall_sec(s->x->loop);
 		source_log(s, LOG_WARNING, EVENT_CREDENTIAL_LOST, &f, "%s; what is in Konnect stays as it is. To do: %s (%s)", s->trouble,
 			   advice, s->config->pat_file);
 		break;
@@ -297,10 +381,14 @@ static void log_transition(struct source *s, enum instance_state from)
 static char *describe(const struct poll_outcome *o)
 {
 	const char *colon = o->message[0] != '\0' ? ": " : "";
+	int len = (int)strlen(o->message);
 
+	/* the server's full stop, in a sentence that goes on */
+	if (len > 0 && o->message[len - 1] == '.')
+		len--;
 	if (o->status != 0)
-		return xasprintf("the poll failed, %s (%d)%s%s", verdict_name(o->verdict), o->status, colon, o->message);
-	return xasprintf("the poll failed, %s%s%s", verdict_name(o->verdict), colon, o->message);
+		return xasprintf("the poll failed, %s (%d)%s%.*s", verdict_name(o->verdict), o->status, colon, len, o->message);
+	return xasprintf("the poll failed, %s%s%.*s", verdict_name(o->verdict), colon, len, o->message);
 }
 
 void source_polled(struct source *s)
@@ -315,13 +403,7 @@ void source_polled(struct source *s)
 		s->trouble = describe(&s->outcome);
 	}
 	log_transition(s, from);
-	s->cached.state = (int)s->schedule.state;
-	s->cached.state_since = s->schedule.since;
-	s->cached.attempts = s->schedule.attempts;
-	s->cached.verdict = (int)s->schedule.verdict;
-	s->cached.secret = schedule_watches_secret(&s->schedule) ? s->secret : (struct digest){ 0 };
-	if (cache_instance_save(s->x->cache, &s->cached) < 0 || cache_flush(s->x->cache) < 0)
-		source_log(s, LOG_ERR, EVENT_NONE, NULL, "the outcome of the poll cannot be kept: %s", cache_error(s->x->cache));
+	keep(s);
 	if (s->x->on_polled != NULL)
 		s->x->on_polled(s, s->x->arg);
 }

@@ -22,7 +22,7 @@ struct source_context {
 	struct http *http;
 	struct cache *cache;
 	struct sink *sink;
-	const struct config *config;
+	struct config *config;
 	bool scheduled;			/* polls on its schedule; otherwise only when told to */
 	bool quiet;			/* for a plan: nothing is logged that a plan shows */
 	unsigned polls;			/* going on at the moment */
@@ -45,11 +45,25 @@ void source_push(struct source *s);
 /* Polls now, whatever the schedule says, unless paused. */
 void source_sync(struct source *s);
 
+/* No poll until source_resume(), which polls now. Both outlast a restart. */
+void source_pause(struct source *s);
+void source_resume(struct source *s);
+
+/* Goes on under x->config, which has the instance; polls now unless paused. A poll going on ends under the old one. */
+void source_reconfigure(struct source *s);
+
+/* What is said by the calendar: a PAT that is about to expire, a credential that is still lost. Call it every hour. */
+void source_housekeep(struct source *s);
+
 /* Stops polling for good: a listing that is arriving is cut, timers end. */
 void source_stop(struct source *s);
 
 const struct config_instance *source_config(const struct source *s);
 const struct cache_instance *source_cached(const struct source *s);
+/* Rows by what they need, as of the last poll or the last source_recount(). */
+const struct cache_counts *source_counts(const struct source *s);
+void source_recount(struct source *s);
+
 const struct schedule *source_schedule(const struct source *s);
 struct sink_queue *source_queue(const struct source *s);
 
@@ -58,6 +72,9 @@ const struct intake_result *source_result(const struct source *s);
 
 /* Why the last poll did not get through, or why it counts as not through although it was complete; NULL if it did. */
 const char *source_trouble(const struct source *s);
+
+/* Whether anything of the last listing is held. */
+bool source_holds(const struct source *s);
 
 /* Whether the services to create are held by create_limit. */
 bool source_holds_creations(const struct source *s);

@@ -1,9 +1,9 @@
 /* What source.c (the schedule and its log events) and source_poll.c (one poll) share. */
 #pragma once
 
-#include "../lib/buf.h"
 #include "../lib/verdict.h"
 #include "log.h"
+#include "request.h"
 #include "source.h"
 
 enum poll_phase {
@@ -25,7 +25,9 @@ struct poll_outcome {
 
 struct source {
 	struct source_context *x;
+	struct config *all;		/* the configuration that config is part of */
 	const struct config_instance *config;
+	struct config *polled_under;	/* the one the poll going on began with */
 	struct cache_instance cached;
 	struct schedule schedule;
 	struct sink_queue *queue;
@@ -37,8 +39,7 @@ struct source {
 	struct loop_timer *work;	/* the next step of the poll */
 	struct intake *intake;
 	struct transfer *transfer;
-	struct buf head;		/* the beginning of the answer, for the verdict */
-	bool not_json;			/* a 200 that begins like HTML: none of it is a listing */
+	struct answer_head head;	/* the beginning of the answer, for the verdict */
 	int feed_error;
 	struct poll_outcome outcome;
 	uint32_t lines;			/* events of this poll that were logged singly */

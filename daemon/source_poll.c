@@ -10,7 +10,6 @@
 #include "secret.h"
 #include "source_internal.h"
 
-#define HEAD_BYTES 512		/* of a 200 that are looked at before the rest counts as a listing */
 #define ADMISSION_RETRY_MS 100
 #define LOGGED_SINGLY_MAX 50	/* repositories of one poll that get a line each */
 
@@ -29,7 +28,8 @@ static void poll_end(struct source *s)
 		s->x->polls--;
 	s->phase = POLL_NONE;
 	s->intake = intake_free(s->intake);
-	buf_done(&s->head);
+	s->polled_under = config_free(s->polled_under);
+	answer_head_done(&s->head);
 }
 
 void source_poll_cut(struct source *s)
@@ -55,7 +55,7 @@ static void cache_failed(struct source *s)
 
 int source_secret(struct source *s, char **ret, struct digest *ret_digest, char **ret_error)
 {
-	int r = secret_read(s->x->config->directory, s->config->pat_file, ret, ret_error);
+	int r = secret_read(s->all->directory, s->config->pat_file, ret, ret_error);
 
 	*ret_digest = (struct digest){ 0 };
 	if (r == 0)
@@ -63,33 +63,13 @@ int source_secret(struct source *s, char **ret, struct digest *ret_digest, char 
 	return r;
 }
 
-/* The answer as it arrives. */
-
-static bool begins_like_html(const struct buf *head)
-{
-	const char *p = head->data != NULL ? head->data : "";
-
-	if (strncmp(p, "\xef\xbb\xbf", 3) == 0)
-		p += 3;
-	p += strspn(p, " \t\r\n");
-	return *p == '<';
-}
-
 static int on_chunk(void *arg, int status, const char *p, size_t n)
 {
 	struct source *s = arg;
+	int r = answer_head_take(&s->head, status, p, n);
 
-	if (status == 200 && !s->not_json && s->head.len < HEAD_BYTES) {
-		buf_add_some(&s->head, p, n < HEAD_BYTES ? n : HEAD_BYTES);
-		s->not_json = begins_like_html(&s->head);
-		if (s->not_json)
-			return 0;
-	}
-	if (status != 200 || s->not_json) {
-		/* an error is read for its message, and no further */
-		buf_add_some(&s->head, p, n);
-		return s->head.len == s->head.max ? 1 : 0;
-	}
+	if (r != 0)
+		return r > 0 ? 1 : 0;
 	s->feed_error = intake_feed(s->intake, p, n);
 	return s->feed_error < 0 ? 1 : 0;
 }
@@ -98,23 +78,15 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 {
 	struct source *s = arg;
 	const char *id = http_header(t, "ActivityId");
+	struct answer a = answer_of(t, r, &s->head);
 	char message[MESSAGE_MAX];
-	struct answer a = {
-		.transport_error = r->error != NULL && !r->aborted ? r->error : NULL,
-		.status = r->status,
-		.content_type = http_header(t, "Content-Type"),
-		.retry_after = http_header(t, "Retry-After"),
-		.ratelimit_delay = http_header(t, "X-RateLimit-Delay"),
-		.service_error = http_header(t, "X-TFS-ServiceError"),
-		.body = s->head.data,
-	};
 	enum verdict verdict;
 	int64_t wait;
 
 	s->transfer = NULL;
 	free(s->outcome.activity_id);
 	s->outcome.activity_id = id != NULL ? xstrdup(id) : NULL;
-	if (r->status == 200 && !s->not_json && a.transport_error == NULL) {
+	if (r->status == 200 && !s->head.not_json && a.transport_error == NULL) {
 		if (s->feed_error == 0)
 			s->feed_error = intake_finish(s->intake);
 		if (s->feed_error == -EIO) {
@@ -125,41 +97,29 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 	}
 	verdict = verdict_of(&a);
 	wait = verdict_wait(&a, loop_wall_sec(s->x->loop));
-	(void)verdict_message(&a, message, sizeof(message));
-	if (verdict == VERDICT_OK) {
-		outcome_set(s, verdict, wait, r->status, xstrdup(message));
-		s->phase = POLL_APPLY;
-		loop_timer_arm(s->work, 0);
+	(void)answer_message(&a, message, sizeof(message));
+	if (verdict != VERDICT_OK) {
+		failed(s, verdict, wait, r->status, xstrdup(message));
 		return;
 	}
-	if (a.transport_error != NULL && (message[0] == '\0' || r->status == 200))
-		(void)printable(message, sizeof(message), a.transport_error);
-	failed(s, verdict, wait, r->status, xstrdup(message));
+	outcome_set(s, verdict, wait, r->status, xstrdup(message));
+	s->phase = POLL_APPLY;
+	loop_timer_arm(s->work, 0);
 }
 
 static void request(struct source *s)
 {
-	static const char *const headers[] = { "Accept: application/json", "X-TFS-FedAuthRedirect: Suppress", NULL };
-	_cleanup_free_ char *url = xasprintf("%s/_apis/git/repositories?api-version=%s", s->config->url, s->config->api_version);
-	char *pat = NULL, *error = NULL;
-	struct http_request q = { .method = "GET", .url = url, .headers = headers, .proxy = s->config->proxy,
-				  .ca_file = s->config->ca_file, .timeout_ms = LISTING_TIMEOUT_SEC * 1000, .stall_detection = true,
-				  .on_chunk = on_chunk };
-	int r = source_secret(s, &pat, &s->secret, &error);
+	char *error = NULL;
+	int r;
 
-	if (r < 0) {
-		failed(s, VERDICT_CREDENTIAL_MISSING, 0, 0, error);
-		return;
-	}
-	q.basic_password = pat;
 	s->phase = POLL_RECEIVE;
-	s->not_json = false;
 	s->feed_error = 0;
 	s->cached.last_poll = loop_wall_sec(s->x->loop);
-	r = http_start(s->x->http, &q, on_done, s, &s->transfer);
-	secret_free(pat);
+	s->secret = (struct digest){ 0 };
+	r = listing_request(s->x->http, s->polled_under, s->config, on_chunk, on_done, s, &s->transfer, cache_key(s->x->cache),
+			    &s->secret, &error);
 	if (r < 0)
-		failed(s, VERDICT_UNREACHABLE, 0, 0, xasprintf("the request cannot be started: %s", strerror(-r)));
+		failed(s, r == -EACCES ? VERDICT_CREDENTIAL_MISSING : VERDICT_UNREACHABLE, 0, 0, error);
 }
 
 /* What went missing or came back: each by itself, or not at all when it is many. */
@@ -187,6 +147,7 @@ static void admit(struct source *s)
 	}
 	s->x->polls++;
 	s->phase = POLL_LOAD;
+	s->polled_under = config_ref(s->all);
 	s->intake = intake_new(s->x->cache, s->config, &s->cached, on_event, s);
 	loop_timer_arm(s->work, 0);
 }
@@ -232,7 +193,6 @@ void source_poll_step(void *arg)
 void source_poll_begin(struct source *s)
 {
 	s->lines = 0;
-	buf_clear(&s->head);
 	s->phase = POLL_ADMISSION;
 	loop_timer_arm(s->work, 0);
 }

@@ -16,24 +16,10 @@
 #include "report.h"
 #include "sink.h"
 #include "source.h"
+#include "syncd_internal.h"
 
 #define STATUS_MS 2000
-
-struct syncd {
-	struct loop *loop;
-	struct http *http;
-	struct cache *cache;
-	const struct config *config;
-	enum syncd_mode mode;
-	struct sink *sink;
-	struct source_context context;
-	struct source **sources;
-	size_t n_sources;
-	size_t polls_left;		/* of --once and --dry-run */
-	bool stopping;
-	struct loop_timer *status;	/* progress while something is pushed */
-	struct loop_timer *grace;
-};
+#define HOUR_MS 3600000
 
 /* "12 instances, 1 not through (contoso: credential), 340 of 2000 pushed" */
 static void status_update(struct syncd *d)
@@ -87,7 +73,9 @@ static void on_idle(struct sink_queue *q, void *arg)
 {
 	struct syncd *d = arg;
 
-	(void)q;
+	for (size_t i = 0; i < d->n_sources; i++)
+		if (source_queue(d->sources[i]) == q)
+			source_recount(d->sources[i]);
 	if (d->mode == SYNCD_DAEMON)
 		loop_timer_arm(d->status, 0);
 	else
@@ -135,6 +123,60 @@ static void on_signal(int signo, void *arg)
 	sink_stop(d->sink, on_stopped, d);
 }
 
+static void on_hangup(int signo, void *arg)
+{
+	char *error = NULL;
+
+	(void)signo;
+	(void)syncd_reload(arg, &error);
+	free(error);
+}
+
+/* The same loop that does the work feeds it, so that a loop that stands still is noticed. */
+static void on_watchdog(void *arg)
+{
+	struct syncd *d = arg;
+
+	notify_watchdog();
+	loop_timer_arm(d->watchdog, d->watchdog_ms);
+}
+
+static void warn_of_token_expiry(struct syncd *d)
+{
+	const struct config_konnect *k = &d->config->konnect;
+	struct log_fields f = { .event = EVENT_PAT_EXPIRING };
+	int64_t date, left;
+
+	if (k->token_expires == NULL || parse_date(k->token_expires, &date) < 0 ||
+	    !expiry_due(&d->token_expiry, date, loop_wall_sec(d->loop), &left))
+		return;
+	log_event(LOG_WARNING, &f, "konnect", "the token expires on %s, in %lld days; write a new one into %s and change "
+		  "token_expires", k->token_expires, (long long)left, k->token_file);
+	if (cache_token_expiry_save(d->cache, &d->token_expiry) < 0 || cache_flush(d->cache) < 0)
+		log_error("cache", "what was warned of cannot be kept: %s", cache_error(d->cache));
+}
+
+void syncd_housekeep(struct syncd *d)
+{
+	warn_of_token_expiry(d);
+	for (size_t i = 0; i < d->n_sources; i++)
+		source_housekeep(d->sources[i]);
+	loop_timer_arm(d->hourly, HOUR_MS);
+}
+
+static void on_hourly(void *arg)
+{
+	syncd_housekeep(arg);
+}
+
+struct source *syncd_find(struct syncd *d, const char *name)
+{
+	for (size_t i = 0; i < d->n_sources; i++)
+		if (strcmp(source_config(d->sources[i])->name, name) == 0)
+			return d->sources[i];
+	return NULL;
+}
+
 static int sources_new(struct syncd *d)
 {
 	d->sources = xcalloc(d->config->n_instances, sizeof(struct source *));
@@ -148,7 +190,21 @@ static int sources_new(struct syncd *d)
 	return cache_flush(d->cache);
 }
 
-int syncd_new(struct loop *l, struct cache *c, const struct config *config, enum syncd_mode mode, struct syncd **ret)
+static int signals_new(struct syncd *d)
+{
+	int r = loop_signal(d->loop, SIGTERM, on_signal, d);
+
+	if (r == 0)
+		r = loop_signal(d->loop, SIGINT, on_signal, d);
+	if (r == 0 && d->mode == SYNCD_DAEMON)
+		r = loop_signal(d->loop, SIGHUP, on_hangup, d);
+	if (r < 0)
+		log_error("loop", "signals cannot be received: %s", strerror(-r));
+	return r;
+}
+
+int syncd_new(struct loop *l, struct cache *c, struct config *config, const char *config_file, enum syncd_mode mode,
+	      struct syncd **ret)
 {
 	static const enum sink_mode sink_modes[] = {
 		[SYNCD_DAEMON] = SINK_DAEMON, [SYNCD_ONCE] = SINK_ONCE, [SYNCD_DRY_RUN] = SINK_READ_ONLY,
@@ -156,25 +212,28 @@ int syncd_new(struct loop *l, struct cache *c, const struct config *config, enum
 	struct syncd *d = xcalloc(1, sizeof(*d));
 	int r;
 
-	*d = (struct syncd){ .loop = l, .cache = c, .config = config, .mode = mode };
+	*d = (struct syncd){ .loop = l, .cache = c, .config_file = config_file, .mode = mode, .started = loop_wall_sec(l) };
 	d->http = http_new(l, "adosyncd/" VERSION);
 	if (d->http == NULL) {
 		log_error("http", "libcurl cannot be initialised");
 		free(d);
 		return -ENOMEM;
 	}
+	d->config = config_ref(config);
 	d->sink = sink_new(l, d->http, c, config, sink_modes[mode], on_idle, d);
 	d->status = loop_timer_new(l, on_status, d);
 	d->grace = loop_timer_new(l, on_stopped, d);
+	d->hourly = loop_timer_new(l, on_hourly, d);
+	d->watchdog = loop_timer_new(l, on_watchdog, d);
 	d->context = (struct source_context){
 		.loop = l, .http = d->http, .cache = c, .sink = d->sink, .config = config, .scheduled = mode == SYNCD_DAEMON,
 		.quiet = mode == SYNCD_DRY_RUN, .on_polled = on_polled, .arg = d,
 	};
 	r = sources_new(d);
 	if (r == 0)
-		r = loop_signal(l, SIGTERM, on_signal, d);
+		r = signals_new(d);
 	if (r == 0)
-		r = loop_signal(l, SIGINT, on_signal, d);
+		r = cache_token_expiry_load(c, &d->token_expiry);
 	if (r < 0) {
 		syncd_free(d);
 		return r;
@@ -187,6 +246,7 @@ struct syncd *syncd_free(struct syncd *d)
 {
 	if (d == NULL)
 		return NULL;
+	control_free(d->control);
 	for (size_t i = 0; i < d->n_sources; i++)
 		source_free(d->sources[i]);
 	free(d->sources);
@@ -194,6 +254,9 @@ struct syncd *syncd_free(struct syncd *d)
 	http_free(d->http);
 	loop_timer_free(d->status);
 	loop_timer_free(d->grace);
+	loop_timer_free(d->hourly);
+	loop_timer_free(d->watchdog);
+	config_free(d->config);
 	free(d);
 	return NULL;
 }
@@ -234,10 +297,15 @@ static int run_daemon(struct syncd *d)
 
 	log_event(LOG_INFO, &started, "adosyncd", "%s started: %zu instances, pushing to %s", VERSION, d->n_sources,
 		  d->config->konnect.url);
+	d->control = control_new(d);
 	notify_ready();
 	status_update(d);
+	d->watchdog_ms = notify_watchdog_interval_ms();
+	if (d->watchdog_ms > 0)
+		loop_timer_arm(d->watchdog, 0);
 	for (size_t i = 0; i < d->n_sources; i++)
 		source_start(d->sources[i]);
+	syncd_housekeep(d);
 	loop_timer_arm(d->status, 0);
 	r = loop_run(d->loop);
 	if (r < 0)
@@ -263,5 +331,7 @@ int syncd_run(struct syncd *d)
 			return EXIT_ERROR;
 		}
 	}
+	if (d->mode == SYNCD_ONCE)
+		syncd_housekeep(d);
 	return report(d);
 }

@@ -13,8 +13,10 @@ enum syncd_mode {
 	SYNCD_DRY_RUN,	/* reads both sides, then a plan on stdout */
 };
 
-/* All pointers are borrowed. 0 and *ret, or -errno after an error in the log. */
-int syncd_new(struct loop *l, struct cache *c, const struct config *config, enum syncd_mode mode, struct syncd **ret);
+/* All pointers are borrowed but config, which gets a reference; config_file is where to read it again.
+ * 0 and *ret, or -errno after an error in the log. */
+int syncd_new(struct loop *l, struct cache *c, struct config *config, const char *config_file, enum syncd_mode mode,
+	      struct syncd **ret);
 struct syncd *syncd_free(struct syncd *d);
 
 /* Runs the loop until the mode's end. The program's exit status. */

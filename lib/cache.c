@@ -397,6 +397,8 @@ static int instance_get(struct cache *c, const char *name, struct cache_instance
 		.state_since = sqlite3_column_int64(st, 11),
 		.attempts = (uint32_t)sqlite3_column_int64(st, 12),
 		.verdict = sqlite3_column_int(st, 13),
+		.expiry = { .date = sqlite3_column_int64(st, 14), .days = sqlite3_column_int64(st, 15) },
+		.reminded = sqlite3_column_int64(st, 16),
 	};
 	column_digest(st, 5, &ret->config);
 	column_digest(st, 6, &ret->secret);
@@ -440,6 +442,34 @@ int cache_instance_save(struct cache *c, const struct cache_instance *i)
 	(void)sqlite3_bind_int64(st, 12, i->state_since);
 	(void)sqlite3_bind_int64(st, 13, i->attempts);
 	(void)sqlite3_bind_int(st, 14, i->verdict);
+	(void)sqlite3_bind_int64(st, 15, i->expiry.date);
+	(void)sqlite3_bind_int64(st, 16, i->expiry.days);
+	(void)sqlite3_bind_int64(st, 17, i->reminded);
+	return cache_write(c, st);
+}
+
+int cache_token_expiry_load(struct cache *c, struct expiry *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_TOKEN_GET);
+	int rc;
+
+	if (st == NULL)
+		return -EIO;
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*ret = (struct expiry){ .date = sqlite3_column_int64(st, 0), .days = sqlite3_column_int64(st, 1) };
+	(void)sqlite3_reset(st);
+	return rc == SQLITE_ROW ? 0 : cache_fail(c, rc);
+}
+
+int cache_token_expiry_save(struct cache *c, const struct expiry *e)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_TOKEN_SAVE);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, e->date);
+	(void)sqlite3_bind_int64(st, 2, e->days);
 	return cache_write(c, st);
 }
 

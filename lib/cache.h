@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "digest.h"
+#include "expiry.h"
 #include "repo.h"
 
 struct cache;
@@ -51,12 +52,18 @@ struct cache_instance {
 	int64_t state_since;
 	uint32_t attempts;	/* failures in a row that this state counts */
 	int verdict;		/* enum verdict, of the last poll */
+	struct expiry expiry;	/* of the PAT: what was warned of */
+	int64_t reminded;	/* Unix seconds of the last word on a lost credential */
 };
 
 /* Finds or makes the row of that name. 0 or -EIO. */
 int cache_instance_load(struct cache *c, const char *name, struct cache_instance *ret);
 int cache_instance_save(struct cache *c, const struct cache_instance *i);
 void cache_instance_done(struct cache_instance *i);
+
+/* What was warned of about Konnect's token. 0 or -EIO. */
+int cache_token_expiry_load(struct cache *c, struct expiry *ret);
+int cache_token_expiry_save(struct cache *c, const struct expiry *e);
 
 /* One repository. */
 struct cache_row {

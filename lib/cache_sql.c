@@ -13,10 +13,14 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_INSTANCE_ADD] = "INSERT INTO instance(name) VALUES(?1) ON CONFLICT(name) DO NOTHING",
 	[SQL_INSTANCE_GET] = "SELECT id, konnect_id, ack, resource_type, resource_keys, config, secret, last_poll, "
-			     "last_complete, next_poll, state, state_since, attempts, verdict FROM instance WHERE name = ?1",
+			     "last_complete, next_poll, state, state_since, attempts, verdict, expiry, expiry_days, reminded "
+			     "FROM instance WHERE name = ?1",
 	[SQL_INSTANCE_SAVE] = "UPDATE instance SET konnect_id = ?2, ack = ?3, resource_type = ?4, resource_keys = ?5, "
 			      "config = ?6, secret = ?7, last_poll = ?8, last_complete = ?9, next_poll = ?10, state = ?11, "
-			      "state_since = ?12, attempts = ?13, verdict = ?14 WHERE id = ?1",
+			      "state_since = ?12, attempts = ?13, verdict = ?14, expiry = ?15, expiry_days = ?16, reminded = ?17 "
+			      "WHERE id = ?1",
+	[SQL_TOKEN_GET] = "SELECT token_expiry, token_expiry_days FROM meta",
+	[SQL_TOKEN_SAVE] = "UPDATE meta SET token_expiry = ?1, token_expiry_days = ?2",
 	[SQL_ROW_BY_GUID] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_BY_ID] = "SELECT " ROW " FROM repository WHERE id = ?1",
 	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
@@ -50,12 +54,14 @@ static const char *const texts[SQL_STATEMENTS] = {
 };
 
 const char cache_schema[] =
-	"CREATE TABLE meta(key BLOB NOT NULL);"
-	"INSERT INTO meta VALUES(randomblob(16));"
+	"CREATE TABLE meta(key BLOB NOT NULL, token_expiry INTEGER NOT NULL DEFAULT 0,"
+	" token_expiry_days INTEGER NOT NULL DEFAULT 0);"
+	"INSERT INTO meta(key) VALUES(randomblob(16));"
 	"CREATE TABLE instance(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, konnect_id TEXT, ack TEXT,"
 	" resource_type TEXT, resource_keys TEXT, config BLOB, secret BLOB, last_poll INTEGER NOT NULL DEFAULT 0,"
 	" last_complete INTEGER NOT NULL DEFAULT 0, next_poll INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL DEFAULT 0,"
-	" state_since INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, verdict INTEGER NOT NULL DEFAULT 0);"
+	" state_since INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, verdict INTEGER NOT NULL DEFAULT 0,"
+	" expiry INTEGER NOT NULL DEFAULT 0, expiry_days INTEGER NOT NULL DEFAULT 0, reminded INTEGER NOT NULL DEFAULT 0);"
 	"CREATE TABLE repository(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL REFERENCES instance(id),"
 	" guid BLOB NOT NULL, name TEXT NOT NULL, project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT,"
 	" visibility TEXT, default_branch TEXT, web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL,"

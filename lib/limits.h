@@ -39,6 +39,12 @@
 #define CONFIG_FILE_MAX ((size_t)4 << 20)
 #define SOCKET_PATH_MAX 108			/* of a Unix socket, with its NUL */
 
+/* The control socket. */
+#define CONTROL_CLIENTS_MAX 16
+#define CONTROL_REQUEST_MAX ((size_t)1 << 20)	/* bytes of a request: names of all instances fit */
+#define CONTROL_ANSWER_MAX ((size_t)64 << 20)	/* status of INSTANCES_MAX instances fits */
+#define CONTROL_IDLE_SEC 60			/* without a byte either way */
+
 /* Times. */
 #define CONNECT_TIMEOUT_SEC 15
 #define STALL_BYTES_PER_SEC 1024		/* throttled listings arrive slowly, and are good */

@@ -1,0 +1,237 @@
+#include "ctl_print.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../lib/util.h"
+
+#define COLUMNS 8
+#define WHY_SHOWN 100	/* characters of a reason in the table; status NAME has all of it */
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+static json_int_t number(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+/* "3min ago", "in 2h", "never"; the two largest units are enough. */
+static char *when(json_int_t at, json_int_t now)
+{
+	int64_t d = at > now ? at - now : now - at;
+	char span[64];
+
+	if (at == 0)
+		return xstrdup("-");
+	if (d >= 2 * 86400)
+		d -= d % 3600;
+	else if (d >= 7200)
+		d -= d % 60;
+	if (d == 0)
+		return xstrdup("now");
+	(void)format_span(span, sizeof(span), d);
+	return at > now ? xasprintf("in %s", span) : xasprintf("%s ago", span);
+}
+
+static size_t width(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s != '\0'; n++) {
+		size_t k = utf8_next(s, strnlen(s, 4));
+
+		s += k > 0 ? k : 1;
+	}
+	return n;
+}
+
+struct table {
+	char *(*rows)[COLUMNS];
+	size_t n;
+};
+
+static void table_print(const struct table *t)
+{
+	size_t widest[COLUMNS] = { 0 };
+
+	for (size_t i = 0; i < t->n; i++)
+		for (size_t k = 0; k < COLUMNS; k++)
+			if (width(t->rows[i][k]) > widest[k])
+				widest[k] = width(t->rows[i][k]);
+	for (size_t i = 0; i < t->n; i++) {
+		for (size_t k = 0; k < COLUMNS; k++) {
+			const char *cell = t->rows[i][k];
+			bool last = k == COLUMNS - 1;
+
+			printf("%s%*s", cell, last ? 0 : (int)(widest[k] - width(cell) + 2), "");
+		}
+		putchar('\n');
+	}
+}
+
+static void table_free(struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		for (size_t k = 0; k < COLUMNS; k++)
+			free(t->rows[i][k]);
+	free(t->rows);
+}
+
+/* One sentence: what is wrong, or what is going on. */
+static char *why(const json_t *instance)
+{
+	const json_t *pushing = json_object_get(instance, "pushing");
+	const char *refused = text(instance, "refused"), *reason = text(instance, "why");
+	char shown[4096], *s;
+
+	if (*refused != '\0' || *reason != '\0')
+		s = xstrdup(printable(shown, sizeof(shown), *refused != '\0' ? refused : reason));
+	else if (pushing != NULL)
+		s = xasprintf("pushing: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT "%%)",
+			      number(pushing, "done"), number(pushing, "total"), number(pushing, "percent"));
+	else
+		s = xstrdup("");
+	return s;
+}
+
+static char *shortened(char *s)
+{
+	size_t n = utf8_prefix(s, WHY_SHOWN);
+	char *cut;
+
+	if (s[n] == '\0')
+		return s;
+	cut = xasprintf("%.*s...", (int)n, s);
+	free(s);
+	return cut;
+}
+
+static void print_head(const json_t *o)
+{
+	const json_t *konnect = json_object_get(o, "konnect");
+	char up[64], trouble[1024];
+
+	(void)format_span(up, sizeof(up), number(o, "now") - number(o, "started"));
+	printf("adosyncd %s, up %s; Konnect %s is %s", text(o, "version"), up, text(konnect, "url"), text(konnect, "state"));
+	if (*text(konnect, "why") != '\0')
+		printf(": %s", printable(trouble, sizeof(trouble), text(konnect, "why")));
+	puts("\n");
+}
+
+static void print_table(const json_t *o)
+{
+	static const char *const head[COLUMNS] = { "INSTANCE", "STATE", "SINCE", "LISTED", "NEXT POLL", "REPOS", "PENDING/PARKED",
+						   "" };
+	const json_t *list = json_object_get(o, "instances"), *i;
+	json_int_t now = number(o, "now");
+	struct table t = { .rows = xcalloc(json_array_size(list) + 1, sizeof(*t.rows)) };
+	size_t at;
+
+	for (size_t k = 0; k < COLUMNS; k++)
+		t.rows[0][k] = xstrdup(head[k]);
+	t.n = 1;
+	json_array_foreach(list, at, i) {
+		char **r = t.rows[t.n++];
+
+		r[0] = xstrdup(text(i, "name"));
+		r[1] = xasprintf("%s%s", text(i, "state"), json_is_true(json_object_get(i, "held")) ? ", held" : "");
+		r[2] = when(number(i, "since"), now);
+		r[3] = when(number(i, "last_complete"), now);
+		r[4] = when(number(i, "next_poll"), now);
+		r[5] = xasprintf("%" JSON_INTEGER_FORMAT, number(i, "repositories"));
+		r[6] = xasprintf("%" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT, number(i, "pending"), number(i, "parked"));
+		r[7] = shortened(why(i));
+	}
+	table_print(&t);
+	table_free(&t);
+}
+
+static void print_time(const char *label, const json_t *i, const char *key, json_int_t now)
+{
+	_cleanup_free_ char *s = when(number(i, key), now);
+
+	printf("%-15s%s\n", label, s);
+}
+
+static void print_parked(const json_t *list)
+{
+	char project[512], name[512], reason[2048];
+	const json_t *r;
+	size_t at;
+
+	json_array_foreach(list, at, r)
+		printf("%s%s / %s: %s\n", at == 0 ? "\nParked by Konnect's refusal, tried again when they change:\n  " : "  ",
+		       printable(project, sizeof(project), text(r, "project")), printable(name, sizeof(name), text(r, "name")),
+		       printable(reason, sizeof(reason), text(r, "parked")));
+}
+
+static void print_one(const json_t *o, const json_t *i)
+{
+	_cleanup_free_ char *reason = why(i);
+	json_int_t now = number(o, "now");
+
+	printf("%-15s%s (organization %s)\n", "instance", text(i, "name"), text(i, "organization"));
+	printf("%-15s%s%s\n", "state", text(i, "state"), json_is_true(json_object_get(i, "held")) ? ", held" : "");
+	print_time("since", i, "since", now);
+	print_time("last poll", i, "last_poll", now);
+	print_time("last complete", i, "last_complete", now);
+	print_time("next poll", i, "next_poll", now);
+	printf("%-15s%" JSON_INTEGER_FORMAT " listed, %" JSON_INTEGER_FORMAT " missing\n", "repositories", number(i, "repositories"),
+	       number(i, "missing"));
+	printf("%-15s%" JSON_INTEGER_FORMAT " pending, %" JSON_INTEGER_FORMAT " parked\n", "pushes", number(i, "pending"),
+	       number(i, "parked"));
+	if (*reason != '\0')
+		printf("%-15s%s\n", "why", reason);
+	print_parked(json_object_get(i, "parked_repositories"));
+}
+
+static void print_repository(struct ctl_printer *p, const json_t *r)
+{
+	char project[512], name[512], reason[2048];
+
+	if (p->lines++ == 0)
+		puts("STATE        PROJECT / REPOSITORY (SERVICE)");
+	printf("%-11s  %s / %s (%s)%s%s%s\n", text(r, "state"), printable(project, sizeof(project), text(r, "project")),
+	       printable(name, sizeof(name), text(r, "name")), *text(r, "service") != '\0' ? text(r, "service") : "no service",
+	       json_is_true(json_object_get(r, "pending")) ? ", pending" : "", *text(r, "parked") != '\0' ? ", parked: " : "",
+	       printable(reason, sizeof(reason), text(r, "parked")));
+}
+
+static void print_sync(const json_t *o)
+{
+	const json_t *list = json_object_get(o, "paused"), *name;
+	size_t at;
+
+	printf("polling %" JSON_INTEGER_FORMAT " instances\n", number(o, "polling"));
+	json_array_foreach(list, at, name)
+		printf("%s is paused; adosyncctl resume %s\n", json_string_value(name), json_string_value(name));
+}
+
+void ctl_print(struct ctl_printer *p, const json_t *j)
+{
+	const json_t *list = json_object_get(j, "instances");
+
+	if (json_object_get(j, "error") != NULL) {
+		fprintf(stderr, "adosyncctl: %s\n", text(j, "error"));
+	} else if (strcmp(p->command, "repos") == 0) {
+		if (json_object_get(j, "ok") == NULL)
+			print_repository(p, j);
+		else
+			printf("%" JSON_INTEGER_FORMAT " repositories\n", number(j, "count"));
+	} else if (list != NULL) {
+		print_head(j);
+		if (json_array_size(list) == 1 && json_object_get(json_array_get(list, 0), "parked_repositories") != NULL)
+			print_one(j, json_array_get(list, 0));
+		else
+			print_table(j);
+	} else if (strcmp(p->command, "sync") == 0) {
+		print_sync(j);
+	} else {
+		puts(text(j, "text"));
+	}
+}

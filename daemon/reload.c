@@ -1,0 +1,89 @@
+/* Reading the configuration again: all of it or nothing. */
+#include <errno.h>
+#include <string.h>
+
+#include "../lib/util.h"
+#include "log.h"
+#include "notify.h"
+#include "sink.h"
+#include "syncd_internal.h"
+
+static void say_restart(const char *key, const char *now, const char *then)
+{
+	if (strcmp(now, then) != 0)
+		log_warning("config", "%s: a change needs a restart; still using %s", key, now);
+}
+
+/* Takes over the source of that name, or NULL. */
+static struct source *take(struct source **old, size_t n, const char *name)
+{
+	struct source *s;
+
+	for (size_t i = 0; i < n; i++) {
+		s = old[i];
+		if (s == NULL || strcmp(source_config(s)->name, name) != 0)
+			continue;
+		old[i] = NULL;
+		return s;
+	}
+	return NULL;
+}
+
+/* The new list of sources: kept ones go on, new ones begin, the others end. */
+static int swap_sources(struct syncd *d, struct config *config)
+{
+	struct source **old = d->sources, **new = xcalloc(config->n_instances, sizeof(struct source *)), *s;
+	size_t n_old = d->n_sources, n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < config->n_instances; i++) {
+		s = take(old, n_old, config->instances[i].name);
+		if (s != NULL) {
+			new[n++] = s;
+			source_reconfigure(s);
+		} else if (source_new(&d->context, &config->instances[i], &s) == 0) {
+			new[n++] = s;
+			source_start(s);
+		} else {
+			log_error("cache", "the instance %s cannot begin; try adosyncctl reload", config->instances[i].name);
+			r = -EIO;
+		}
+	}
+	for (size_t i = 0; i < n_old; i++) {
+		if (old[i] == NULL)
+			continue;
+		log_notice(source_config(old[i])->name, "is not configured any more; what it owns in Konnect stays as it is");
+		source_free(old[i]);
+	}
+	free(old);
+	d->sources = new;
+	d->n_sources = n;
+	return r;
+}
+
+int syncd_reload(struct syncd *d, char **ret_error)
+{
+	struct log_fields refused = { .event = EVENT_RELOAD_REFUSED }, reloaded = { .event = EVENT_RELOADED };
+	struct config *config = NULL, *old = d->config;
+	char *error = NULL;
+
+	notify_reloading();
+	if (config_load(d->config_file, &config, &error) < 0) {
+		log_event(LOG_ERR, &refused, "config", "refused, the old configuration stays in force: %s", error);
+		notify_ready();
+		*ret_error = error;
+		return -EINVAL;
+	}
+	say_restart("state_directory", old->state_directory, config->state_directory);
+	say_restart("control_socket", old->control_socket, config->control_socket);
+	log_setup(config->log_format, config->log_level);
+	d->config = config;
+	d->context.config = config;
+	sink_reconfigure(d->sink, config);
+	(void)swap_sources(d, config);
+	config_free(old);
+	log_event(LOG_NOTICE, &reloaded, "config", "reloaded: %zu instances", d->n_sources);
+	syncd_housekeep(d);
+	notify_ready();
+	return 0;
+}
