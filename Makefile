@@ -33,6 +33,8 @@ LIB_SRC := $(sort $(wildcard lib/*.c))
 DAEMON_SRC := $(sort $(wildcard daemon/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 ENGINE_SRC := $(sort $(wildcard tests/engine/test_*.c))
+SCENARIO_SRC := $(sort $(wildcard tests/scenario/*.c))
+SCENARIOS := $(sort $(wildcard tests/scenario/*.scn))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 # the programs' main files are theirs alone; everything else of daemon/ is an archive that tests link too
@@ -40,6 +42,10 @@ CTL_OBJ := $(BUILD)/daemon/ctl.o $(BUILD)/daemon/ctl_print.o
 DAEMON_OBJ := $(filter-out $(BUILD)/daemon/main.o $(CTL_OBJ),$(DAEMON_SRC:%.c=$(BUILD)/%.o))
 UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
 ENGINE_BIN := $(ENGINE_SRC:%.c=$(BUILD)/%)
+SCENARIO_OBJ := $(SCENARIO_SRC:%.c=$(BUILD)/%.o)
+SCENARIO_RUN := $(BUILD)/tests/scenario/run
+# the daemon without what a scenario replaces
+SCENARIO_DAEMON_OBJ := $(filter-out $(BUILD)/daemon/loop.o $(BUILD)/daemon/http.o $(BUILD)/daemon/log.o,$(DAEMON_OBJ))
 REPLAY_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
 FUZZ_SECONDS ?= 30
 
@@ -80,6 +86,9 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libadosync.a
 $(BUILD)/tests/engine/%: $(BUILD)/tests/engine/%.o $(BUILD)/libdaemon.a $(BUILD)/libadosync.a
 	$(LINK)
 
+$(SCENARIO_RUN): $(SCENARIO_OBJ) $(SCENARIO_DAEMON_OBJ) $(BUILD)/libadosync.a
+	$(LINK)
+
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libadosync.a
 	$(LINK)
 
@@ -90,8 +99,8 @@ check: deps
 deps:
 	@tests/install-deps check
 
-check-unit: $(UNIT_BIN) $(ENGINE_BIN)
-	@tests/run-unit $(UNIT_BIN) $(ENGINE_BIN)
+check-unit: $(UNIT_BIN) $(ENGINE_BIN) $(SCENARIO_RUN)
+	@tests/run-unit $(UNIT_BIN) $(ENGINE_BIN) "$(SCENARIO_RUN) $(SCENARIOS)"
 
 # every fuzz target over its corpus, without a fuzzer
 check-replay: $(REPLAY_BIN)
@@ -159,4 +168,4 @@ contract:
 clean:
 	rm -rf build build-*
 
--include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/daemon/main.d $(CTL_OBJ:.o=.d) $(UNIT_BIN:=.d) $(ENGINE_BIN:=.d) $(REPLAY_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/daemon/main.d $(CTL_OBJ:.o=.d) $(UNIT_BIN:=.d) $(ENGINE_BIN:=.d) $(SCENARIO_OBJ:.o=.d) $(REPLAY_BIN:=.d)

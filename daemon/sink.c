@@ -56,6 +56,8 @@ struct sink *sink_free(struct sink *s)
 	loop_timer_free(s->watch);
 	config_free(s->config);
 	free(s->trouble);
+	free(s->resource_type);
+	free(s->resource_keys);
 	free(s);
 	return NULL;
 }
@@ -76,6 +78,10 @@ void sink_reconfigure(struct sink *s, struct config *config)
 	config_ref(config);
 	config_free(s->config);
 	s->config = config;
+	/* another type may be configured */
+	free(s->resource_type);
+	free(s->resource_keys);
+	s->resource_type = s->resource_keys = NULL;
 	sink_retry(s);
 }
 
@@ -358,6 +364,25 @@ static void cache_failed(struct sink *s)
 	sink_event(s, SINK_FAILED, 0, why);
 }
 
+/* Whether another instance is reading the resource types, which are the same for all. */
+static bool types_are_read(const struct sink *s)
+{
+	const struct job *j;
+
+	TAILQ_FOREACH(j, &s->jobs, link)
+		if (j->kind == JOB_INSTANCE && j->instance.step == INSTANCE_INTEGRATIONS)
+			return true;
+	return false;
+}
+
+/* Nothing else of an instance may go before its integration instance is there. */
+static struct job *queue_begin(struct sink_queue *q)
+{
+	if (q->jobs > 0 || (q->instance->resource_type == NULL && types_are_read(q->sink)))
+		return NULL;
+	return job_new(q, JOB_INSTANCE, NULL);
+}
+
 /* Makes the queue's next job, if it has one. */
 static struct job *queue_next(struct sink_queue *q)
 {
@@ -366,10 +391,8 @@ static struct job *queue_next(struct sink_queue *q)
 
 	if (!q->has_work)
 		return NULL;
-	if (!q->instance_ready) {
-		/* nothing else of this instance may go before its integration instance is there */
-		return q->jobs == 0 ? job_new(q, JOB_INSTANCE, NULL) : NULL;
-	}
+	if (!q->instance_ready)
+		return queue_begin(q);
 	if (q->sink->mode == SINK_READ_ONLY) {
 		q->has_work = q->again = false;
 		return q->found == NULL && !q->would_create && q->creations > 0 ? job_new(q, JOB_SERVICES, NULL) : NULL;

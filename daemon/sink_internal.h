@@ -73,6 +73,7 @@ struct sink {
 	struct job_list jobs;
 	unsigned in_flight;
 	char *trouble;			/* why it is not ready */
+	char *resource_type, *resource_keys; /* of azure-devops, read once for all instances; NULL before */
 	struct digest token;		/* of the token that was refused */
 	bool given_up;			/* what is not done now stays pending (all modes but SINK_DAEMON) */
 	void (*stopped)(void *arg);	/* set: stopping */

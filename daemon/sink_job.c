@@ -30,6 +30,10 @@ struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *
 	j->kind = kind;
 	switch (kind) {
 	case JOB_INSTANCE:
+		if (q->instance->resource_type == NULL && q->sink->resource_type != NULL) {
+			q->instance->resource_type = xstrdup(q->sink->resource_type);
+			q->instance->resource_keys = xstrdup(q->sink->resource_keys);
+		}
 		converge_instance_init(&j->instance, q->config, q->sink->config->konnect.resource_type, q->instance,
 				       q->sink->mode == SINK_READ_ONLY);
 		break;
@@ -239,6 +243,10 @@ static bool instance_answered(struct job *j, int status, const json_t *answer)
 	struct sink_queue *q = j->queue;
 
 	converge_instance_answer(&j->instance, status, answer);
+	if (q->sink->resource_type == NULL && q->instance->resource_type != NULL) {
+		q->sink->resource_type = xstrdup(q->instance->resource_type);
+		q->sink->resource_keys = xstrdup(q->instance->resource_keys);
+	}
 	if (j->instance.step == INSTANCE_DONE) {
 		instance_ready(j);
 		return false;

@@ -1,0 +1,304 @@
+/* The HTTP engine without a network: answers as the scenario says, after the time it says. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "../../daemon/http.h"
+#include "../../daemon/loop.h"
+#include "../../lib/util.h"
+#include "fake.h"
+
+#define ORGANIZATIONS_MAX 64
+#define LATENCY_MS 20
+
+struct organization {
+	char *name;	/* "" = Konnect */
+	struct fake_behaviour *behaviour;
+	char *listing;
+	unsigned requests;
+};
+
+struct http {
+	struct loop *loop;
+	LIST_HEAD(, transfer) transfers;
+	unsigned n;
+};
+
+struct transfer {
+	struct http *http;
+	struct loop_timer *timer;
+	LIST_ENTRY(transfer) link;
+	http_done_fn done;
+	void *arg;
+	int (*on_chunk)(void *arg, int status, const char *p, size_t n);
+	int status;
+	char *body, *headers, *error;
+	char header_value[512];
+};
+
+static struct organization organizations[ORGANIZATIONS_MAX];
+static size_t n_organizations;
+static char *konnect_log;
+static unsigned ids;
+
+static struct organization *organization(const char *name)
+{
+	for (size_t i = 0; i < n_organizations; i++)
+		if (strcmp(organizations[i].name, name) == 0)
+			return &organizations[i];
+	if (n_organizations == ORGANIZATIONS_MAX)
+		abort();
+	organizations[n_organizations].name = xstrdup(name);
+	return &organizations[n_organizations++];
+}
+
+static char *dup_or_null(const char *s)
+{
+	return s != NULL ? xstrdup(s) : NULL;
+}
+
+void fake_behaviour_done(struct fake_behaviour *b)
+{
+	free(b->body);
+	free(b->headers);
+	free(b->error);
+	*b = (struct fake_behaviour){ 0 };
+}
+
+void fake_ado_set(const char *name, const struct fake_behaviour *b)
+{
+	struct organization *o = organization(name);
+
+	if (o->behaviour != NULL)
+		fake_behaviour_done(o->behaviour);
+	free(o->behaviour);
+	o->behaviour = NULL;
+	if (b == NULL)
+		return;
+	o->behaviour = xcalloc(1, sizeof(*b));
+	*o->behaviour = *b;
+	o->behaviour->body = dup_or_null(b->body);
+	o->behaviour->headers = dup_or_null(b->headers);
+	o->behaviour->error = dup_or_null(b->error);
+}
+
+void fake_konnect_set(const struct fake_behaviour *b)
+{
+	fake_ado_set("", b);
+}
+
+void fake_ado_list(const char *name, const char *listing)
+{
+	struct organization *o = organization(name);
+
+	free(o->listing);
+	o->listing = xstrdup(listing);
+}
+
+unsigned fake_requests(const char *name)
+{
+	struct organization *o = organization(name);
+	unsigned n = o->requests;
+
+	o->requests = 0;
+	return n;
+}
+
+char *fake_konnect_log(void)
+{
+	char *log = konnect_log != NULL ? konnect_log : xstrdup("");
+
+	konnect_log = NULL;
+	return log;
+}
+
+void fake_http_reset(void)
+{
+	for (size_t i = 0; i < n_organizations; i++) {
+		fake_ado_set(organizations[i].name, NULL);
+		free(organizations[i].listing);
+		free(organizations[i].name);
+	}
+	memset(organizations, 0, sizeof(organizations));
+	n_organizations = 0;
+	ids = 0;
+	free(fake_konnect_log());
+}
+
+bool http_url_allowed(const char *url)
+{
+	(void)url;
+	return true;
+}
+
+struct http *http_new(struct loop *l, const char *user_agent)
+{
+	struct http *h = xcalloc(1, sizeof(*h));
+
+	(void)user_agent;
+	h->loop = l;
+	LIST_INIT(&h->transfers);
+	return h;
+}
+
+static void transfer_free(struct transfer *t)
+{
+	LIST_REMOVE(t, link);
+	t->http->n--;
+	loop_timer_free(t->timer);
+	free(t->body);
+	free(t->headers);
+	free(t->error);
+	free(t);
+}
+
+struct http *http_free(struct http *h)
+{
+	struct transfer *t;
+
+	if (h == NULL)
+		return NULL;
+	while ((t = LIST_FIRST(&h->transfers)) != NULL)
+		transfer_free(t);
+	free(h);
+	return NULL;
+}
+
+void http_cancel(struct transfer *t)
+{
+	if (t != NULL)
+		transfer_free(t);
+}
+
+unsigned http_in_flight(const struct http *h)
+{
+	return h->n;
+}
+
+const char *http_header(const struct transfer *t, const char *name)
+{
+	const char *p = t->headers != NULL ? t->headers : "";
+	size_t n = strlen(name);
+
+	for (; *p != '\0'; p += strcspn(p, "\n") + (p[strcspn(p, "\n")] != '\0')) {
+		if (!ascii_has_prefix_nocase(p, name) || p[n] != ':')
+			continue;
+		p += n + 1;
+		p += strspn(p, " ");
+		(void)snprintf(((struct transfer *)(uintptr_t)t)->header_value, sizeof(t->header_value), "%.*s",
+			       (int)strcspn(p, "\n"), p);
+		return t->header_value;
+	}
+	return NULL;
+}
+
+static void on_timer(void *arg)
+{
+	struct transfer *t = arg;
+	struct http_result r = { .status = t->status, .error = t->error, .sent = true, .body = "" };
+	const char *body = t->body != NULL ? t->body : "";
+
+	if (t->on_chunk != NULL && t->error == NULL) {
+		if (*body != '\0' && t->on_chunk(t->arg, t->status, body, strlen(body)) != 0) {
+			r.aborted = true;
+			r.error = "stopped reading";
+		}
+	} else {
+		r.body = body;
+		r.body_len = strlen(body);
+	}
+	t->done(t, &r, t->arg);
+	transfer_free(t);
+}
+
+/* What Konnect answers when it works: enough of it to be converged with. */
+static char *konnect_answer(const struct http_request *q, int *ret_status)
+{
+	const char *path = strstr(q->url, "/v1/");
+
+	*ret_status = 200;
+	if (strstr(path, "/integrations") != NULL)
+		return xstrdup("{\"data\":[{\"name\":\"azure-devops\",\"resource_types\":{\"repository\":{\"schema\":{\"definition\":"
+			       "{\"organization\":\"string\",\"project_id\":\"string\",\"repository_id\":\"string\"}}}}}]}");
+	if (strcmp(q->method, "GET") == 0)
+		return xstrdup("{\"data\":[],\"meta\":{\"page\":{\"total\":0}}}");
+	if (strcmp(q->method, "POST") == 0)
+		*ret_status = 201;
+	return xasprintf("{\"id\":\"id-%u\"}", ++ids);
+}
+
+/* "/contoso/_apis/..." or a host in front of it. */
+static char *organization_of(const char *url)
+{
+	const char *p = strstr(url, "://");
+
+	p = p != NULL ? strchr(p + 3, '/') : url;
+	p = p != NULL ? p + 1 : "";
+	return xstrndup(p, strcspn(p, "/"));
+}
+
+static void konnect_note(const struct http_request *q)
+{
+	char *more = xasprintf("%s%s %.*s\n", konnect_log != NULL ? konnect_log : "", q->method,
+			       (int)strcspn(strstr(q->url, "/v1/"), "?"), strstr(q->url, "/v1/"));
+
+	free(konnect_log);
+	konnect_log = more;
+}
+
+static void prepare(struct transfer *t, const struct http_request *q, int64_t *ret_delay)
+{
+	bool konnect = strstr(q->url, "/v1/") != NULL;
+	char *name = konnect ? xstrdup("") : organization_of(q->url);
+	struct organization *o = organization(name);
+	const struct fake_behaviour *b = o->behaviour;
+
+	free(name);
+	o->requests++;
+	if (konnect)
+		konnect_note(q);
+	*ret_delay = LATENCY_MS;
+	if (b != NULL) {
+		*ret_delay += b->delay_ms;
+		t->status = b->status;
+		t->body = dup_or_null(b->body);
+		t->headers = dup_or_null(b->headers);
+		t->error = dup_or_null(b->error);
+		if (b->never) {
+			*ret_delay = q->timeout_ms;
+			t->error = xstrdup("took too long");
+		}
+	}
+	/* slow, but good */
+	if (b == NULL || (b->status == 200 && b->body == NULL && b->error == NULL && !b->never)) {
+		t->status = 200;
+		t->body = konnect ? konnect_answer(q, &t->status) : dup_or_null(o->listing);
+	}
+	if (t->headers == NULL || strstr(t->headers, "Content-Type") == NULL) {
+		char *h = xasprintf("Content-Type: application/json\n%s", t->headers != NULL ? t->headers : "");
+
+		free(t->headers);
+		t->headers = h;
+	}
+}
+
+int http_start(struct http *h, const struct http_request *q, http_done_fn done, void *arg, struct transfer **ret)
+{
+	struct transfer *t = xcalloc(1, sizeof(*t));
+	int64_t delay;
+
+	t->http = h;
+	t->done = done;
+	t->arg = arg;
+	t->on_chunk = q->on_chunk;
+	t->timer = loop_timer_new(h->loop, on_timer, t);
+	LIST_INSERT_HEAD(&h->transfers, t, link);
+	h->n++;
+	prepare(t, q, &delay);
+	loop_timer_arm(t->timer, delay);
+	*ret = t;
+	return 0;
+}

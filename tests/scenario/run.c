@@ -1,0 +1,500 @@
+/* Runs scenario files: what the servers answer, how time passes, what must have been sent and logged. The daemon is the
+ * real one over a loop without time and an HTTP engine without network; see README in this directory for the words. */
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "../../daemon/loop.h"
+#include "../../daemon/sink.h"
+#include "../../daemon/source.h"
+#include "../../daemon/syncd_internal.h"
+#include "../../lib/cache.h"
+#include "../../lib/config.h"
+#include "../../lib/util.h"
+#include "fake.h"
+
+#define WORDS_MAX 128
+
+struct scenario {
+	const char *file;
+	unsigned line;
+	char directory[64];
+	struct loop *loop;
+	struct config *config;
+	struct cache *cache;
+	struct syncd *d;
+	char *config_file;
+};
+
+static unsigned failures;
+
+static void fail(const struct scenario *s, const char *fmt, ...) _printf_(2, 3);
+
+static void fail(const struct scenario *s, const char *fmt, ...)
+{
+	struct fake_line *lines;
+	va_list ap;
+	size_t n;
+
+	failures++;
+	printf("# %s:%u: ", s->file, s->line);
+	va_start(ap, fmt);
+	(void)vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	lines = fake_log(&n);
+	for (size_t i = n > 12 ? n - 12 : 0; i < n; i++)
+		printf("#   log: %d %s %s: %s\n", lines[i].priority, lines[i].event, lines[i].instance, lines[i].message);
+}
+
+static char *in_directory(const struct scenario *s, const char *name)
+{
+	return xasprintf("%s/%s", s->directory, name);
+}
+
+static void write_file(const struct scenario *s, const char *name, const char *text)
+{
+	_cleanup_free_ char *path = in_directory(s, name), *temp = in_directory(s, "new");
+	FILE *f = fopen(temp, "w");
+
+	if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0 || chmod(temp, 0600) < 0 || rename(temp, path) < 0)
+		fail(s, "%s: %s", path, strerror(errno));
+}
+
+/* The life of the daemon. */
+
+static void start(struct scenario *s)
+{
+	char *error = NULL, *notice = NULL;
+
+	if (config_load(s->config_file, &s->config, &error) < 0) {
+		fail(s, "%s", error);
+		free(error);
+		return;
+	}
+	if (cache_open(s->directory, loop_wall_sec(NULL), &s->cache, &notice) < 0) {
+		fail(s, "%s", notice);
+		free(notice);
+		return;
+	}
+	free(notice);
+	s->loop = loop_new();
+	if (syncd_new(s->loop, s->cache, s->config, s->config_file, SYNCD_DAEMON, &s->d) < 0) {
+		fail(s, "the daemon cannot start");
+		return;
+	}
+	/* returns at once: fake_loop_pass() is the loop */
+	(void)syncd_run(s->d);
+}
+
+/* As a kill would: nothing is said to anybody. */
+static void stop(struct scenario *s)
+{
+	s->d = syncd_free(s->d);
+	s->loop = loop_free(s->loop);
+	s->cache = cache_close(s->cache);
+	s->config = config_free(s->config);
+}
+
+/* Words. */
+
+/* Splits in place; "quoted words" stay together. */
+static int split(char *line, char *words[WORDS_MAX])
+{
+	int n = 0;
+
+	for (char *p = line; n < WORDS_MAX;) {
+		p += strspn(p, " \t");
+		if (*p == '\0' || *p == '#')
+			break;
+		if (*p == '"') {
+			words[n++] = ++p;
+			p += strcspn(p, "\"");
+		} else {
+			words[n++] = p;
+			p += strcspn(p, " \t");
+		}
+		if (*p != '\0')
+			*p++ = '\0';
+	}
+	return n;
+}
+
+static struct source *source(const struct scenario *s, const char *name)
+{
+	struct source *found = s->d != NULL ? syncd_find(s->d, name) : NULL;
+
+	if (found == NULL)
+		fail(s, "no instance %s", name);
+	return found;
+}
+
+static int64_t span(const struct scenario *s, const char *text)
+{
+	int64_t sec = 0;
+
+	if (parse_span(text, &sec) < 0)
+		fail(s, "\"%s\" is no span", text);
+	return sec;
+}
+
+/* "p/r", "p/r:disabled": a repository of a listing; its GUID is made of its place in the scenario's alphabet. */
+static char *listing_of(char **words, int n)
+{
+	char *all = xstrdup(""), *more;
+
+	for (int i = 0; i < n; i++) {
+		char *slash = strchr(words[i], '/'), *colon = strchr(words[i], ':'), *id = strchr(words[i], '=');
+		unsigned sum = 0;
+
+		if (slash == NULL)
+			abort();
+		*slash = '\0';
+		if (colon != NULL)
+			*colon = '\0';
+		if (id != NULL)
+			*id++ = '\0';
+		for (const char *p = id != NULL ? id : slash + 1; *p != '\0'; p++)
+			sum = sum * 131 + (unsigned char)*p;
+		more = xasprintf("%s%s{\"id\":\"%08x-0000-4000-8000-000000000000\",\"name\":\"%s\",\"project\":{\"id\":"
+				 "\"%08x-0000-4000-9000-000000000000\",\"name\":\"%s\",\"visibility\":\"private\"},"
+				 "\"defaultBranch\":\"refs/heads/main\",\"webUrl\":\"https://dev.azure.com/o/%s/_git/%s\","
+				 "\"isDisabled\":%s}", all, i > 0 ? "," : "", sum, slash + 1, sum % 7 + 1, words[i], words[i],
+				 slash + 1, colon != NULL && strcmp(colon + 1, "disabled") == 0 ? "true" : "false");
+		free(all);
+		all = more;
+	}
+	more = xasprintf("{\"value\":[%s],\"count\":%d}", all, n);
+	free(all);
+	return more;
+}
+
+/* Behaviours by name, then "KEY VALUE" pairs: header "Retry-After: 5", body TEXT, delay SPAN. */
+static void behave(struct scenario *s, const char *organization, char **words, int n)
+{
+	static const struct {
+		const char *name;
+		struct fake_behaviour b;
+	} known[] = {
+		{ "expired", { .status = 401, .body = (char *)(uintptr_t)"{\"typeKey\":\"AccessCheckException\",\"message\":\"Access "
+				"Denied: The Personal Access Token used has expired.\"}" } },
+		{ "rejected", { .status = 401, .body = (char *)(uintptr_t)"{\"typeKey\":\"UnauthorizedRequestException\",\"message\":"
+				"\"TF400813: Resource not available for anonymous access.\"}" } },
+		{ "noscope", { .status = 401 } },
+		{ "signin", { .status = 203, .body = (char *)(uintptr_t)"<html><title>Sign In</title></html>" } },
+		{ "stopped", { .status = 503, .body = (char *)(uintptr_t)"{\"message\":\"TF24668: The collection is stopped.\"}" } },
+		{ "unknown", { .status = 404, .body = (char *)(uintptr_t)"The resource cannot be found." } },
+		{ "policy", { .status = 403, .body = (char *)(uintptr_t)"{\"message\":\"VS403463: The policy failed.\"}" } },
+		{ "garbage", { .status = 200, .body = (char *)(uintptr_t)"this is no listing" } },
+		{ "cut", { .status = 200, .body = (char *)(uintptr_t)"{\"value\":[],\"count\":0" } },
+		{ "down", { .error = (char *)(uintptr_t)"could not connect" } },
+		{ "silent", { .never = true } },
+		{ "slow", { .status = 200 } },
+	};
+	struct fake_behaviour b = { 0 };
+	char *headers = xstrdup(""), *more;
+	int64_t status;
+
+	if (n == 0 || strcmp(words[0], "ok") == 0) {
+		fake_ado_set(organization, NULL);
+		free(headers);
+		return;
+	}
+	for (size_t i = 0; i < ELEMENTSOF(known); i++)
+		if (strcmp(known[i].name, words[0]) == 0)
+			b = known[i].b;
+	if (parse_int(words[0], 100, 599, &status) == 0)
+		b.status = (int)status;
+	else if (b.status == 0 && b.error == NULL && !b.never)
+		fail(s, "unknown behaviour %s", words[0]);
+	for (int i = 1; i + 1 < n; i += 2) {
+		if (strcmp(words[i], "header") == 0) {
+			more = xasprintf("%s%s\n", headers, words[i + 1]);
+			free(headers);
+			headers = more;
+		} else if (strcmp(words[i], "body") == 0) {
+			b.body = words[i + 1];
+		} else if (strcmp(words[i], "delay") == 0) {
+			b.delay_ms = span(s, words[i + 1]) * 1000;
+		} else {
+			fail(s, "unknown word %s", words[i]);
+		}
+	}
+	b.headers = headers;
+	fake_ado_set(organization, &b);
+	free(headers);
+}
+
+/* Expectations. */
+
+static const char *const priorities[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
+
+/* The first line of that event (and instance) that nothing has expected yet. */
+static void expect_log(struct scenario *s, char **words, int n)
+{
+	struct fake_line *lines;
+	size_t count;
+
+	lines = fake_log(&count);
+	for (size_t i = 0; i < count; i++) {
+		struct fake_line *l = &lines[i];
+
+		if (l->expected || strcmp(l->event, words[0]) != 0 || (n > 1 && strcmp(l->instance, words[1]) != 0))
+			continue;
+		l->expected = true;
+		if (n > 2 && strcmp(priorities[l->priority], words[2]) != 0)
+			fail(s, "%s is logged as %s", words[0], priorities[l->priority]);
+		for (int k = 3; k < n; k++)
+			if (strstr(l->message, words[k]) == NULL)
+				fail(s, "\"%s\" is not in: %s", words[k], l->message);
+		return;
+	}
+	fail(s, "no log line %s %s", words[0], n > 1 ? words[1] : "");
+}
+
+/* Nothing of notice or more was logged that was not expected. */
+static void expect_quiet(struct scenario *s)
+{
+	struct fake_line *lines;
+	size_t count;
+
+	lines = fake_log(&count);
+	for (size_t i = 0; i < count; i++) {
+		if (!lines[i].expected && lines[i].priority <= LOG_NOTICE)
+			fail(s, "unexpected: %s %s: %s", lines[i].event, lines[i].instance, lines[i].message);
+		lines[i].expected = true;
+	}
+}
+
+/* Fewer than N lines of notice or more since the start of the scenario. */
+static void expect_lines(struct scenario *s, const char *word)
+{
+	struct fake_line *lines;
+	size_t count, n = 0;
+	int64_t max = 0;
+
+	lines = fake_log(&count);
+	for (size_t i = 0; i < count; i++)
+		n += lines[i].priority <= LOG_NOTICE;
+	if (parse_int(word, 1, 100000, &max) < 0 || n >= (size_t)max)
+		fail(s, "%zu lines of notice or more", n);
+	for (size_t i = 0; i < count; i++)
+		lines[i].expected = true;
+}
+
+/* "3", "3..5" */
+static bool within(const char *range, int64_t n)
+{
+	char *end;
+	long long low = strtoll(range, &end, 10), high = low;
+
+	if (strncmp(end, "..", 2) == 0)
+		high = strtoll(end + 2, NULL, 10);
+	return n >= low && n <= high;
+}
+
+static void expect_state(struct scenario *s, char **words)
+{
+	const struct source *src = source(s, words[0]);
+	enum instance_state state;
+
+	if (src == NULL)
+		return;
+	state = schedule_shown(source_schedule(src));
+	if (strcmp(instance_state_name(state), words[1]) != 0)
+		fail(s, "%s is %s", words[0], instance_state_name(state));
+}
+
+/* The next poll is due in a time within the two spans. */
+static void expect_next(struct scenario *s, char **words)
+{
+	const struct source *src = source(s, words[0]);
+	int64_t left;
+
+	if (src == NULL)
+		return;
+	left = source_cached(src)->next_poll - loop_wall_sec(s->loop);
+	if (left < span(s, words[1]) || left > span(s, words[2]))
+		fail(s, "the next poll of %s is in %lld s", words[0], (long long)left);
+}
+
+static void expect_sent(struct scenario *s, char **words, int n)
+{
+	char *log = fake_konnect_log(), *want = xstrdup(""), *more;
+
+	for (int i = 0; i + 1 < n; i += 2) {
+		more = xasprintf("%s%s %s\n", want, words[i], words[i + 1]);
+		free(want);
+		want = more;
+	}
+	if (strcmp(log, want) != 0)
+		fail(s, "sent to Konnect:\n%s-- and not:\n%s", log, want);
+	free(log);
+	free(want);
+	(void)fake_requests("");
+}
+
+static void expect(struct scenario *s, char **words, int n)
+{
+	unsigned count;
+
+	if (n >= 2 && strcmp(words[0], "log") == 0) {
+		expect_log(s, words + 1, n - 1);
+	} else if (n == 1 && strcmp(words[0], "quiet") == 0) {
+		expect_quiet(s);
+	} else if (n == 2 && strcmp(words[0], "lines") == 0) {
+		expect_lines(s, words[1]);
+	} else if (n == 3 && strcmp(words[0], "polls") == 0) {
+		count = fake_requests(words[1]);
+		if (!within(words[2], count))
+			fail(s, "%u polls of %s", count, words[1]);
+	} else if (n == 2 && strcmp(words[0], "pushes") == 0) {
+		count = fake_requests("");
+		free(fake_konnect_log());
+		if (!within(words[1], count))
+			fail(s, "%u requests to Konnect", count);
+	} else if (strcmp(words[0], "sent") == 0) {
+		expect_sent(s, words + 1, n - 1);
+	} else if (n == 3 && strcmp(words[0], "state") == 0) {
+		expect_state(s, words + 1);
+	} else if (n == 2 && strcmp(words[0], "konnect") == 0) {
+		if (s->d != NULL && strcmp(sink_state_name(sink_state(s->d->sink)), words[1]) != 0)
+			fail(s, "Konnect is %s", sink_state_name(sink_state(s->d->sink)));
+	} else if (n == 4 && strcmp(words[0], "next") == 0) {
+		expect_next(s, words + 1);
+	} else if (n == 1 && strcmp(words[0], "stopped") == 0) {
+		if (s->loop == NULL || !fake_loop_stopped(s->loop))
+			fail(s, "the daemon runs on");
+	} else {
+		fail(s, "unknown expectation %s", words[0]);
+	}
+}
+
+static void command(struct scenario *s, char **words, int n)
+{
+	char *listing;
+
+	if (strcmp(words[0], "expect") == 0 && n > 1) {
+		expect(s, words + 1, n - 1);
+	} else if (strcmp(words[0], "secret") == 0 && n == 3) {
+		write_file(s, words[1], words[2]);
+	} else if (strcmp(words[0], "no-secret") == 0 && n == 2) {
+		_cleanup_free_ char *path = in_directory(s, words[1]);
+
+		(void)unlink(path);
+	} else if (strcmp(words[0], "start") == 0) {
+		start(s);
+	} else if (strcmp(words[0], "kill") == 0) {
+		stop(s);
+	} else if (strcmp(words[0], "restart") == 0) {
+		stop(s);
+		start(s);
+	} else if (strcmp(words[0], "pass") == 0 && n == 2) {
+		if (s->loop == NULL)
+			(void)fake_loop_pass(s->loop = loop_new(), span(s, words[1]) * 1000);
+		else if (fake_loop_pass(s->loop, span(s, words[1]) * 1000) < 0)
+			fail(s, "one moment never ends");
+	} else if (strcmp(words[0], "ado") == 0 && n > 2) {
+		behave(s, words[1], words + 2, n - 2);
+	} else if (strcmp(words[0], "konnect") == 0 && n > 1) {
+		behave(s, "", words + 1, n - 1);
+	} else if (strcmp(words[0], "list") == 0 && n > 1) {
+		listing = listing_of(words + 2, n - 2);
+		fake_ado_list(words[1], listing);
+		free(listing);
+	} else if (strcmp(words[0], "signal") == 0 && n == 2) {
+		fake_loop_signal(s->loop, strcmp(words[1], "HUP") == 0 ? SIGHUP : SIGTERM);
+	} else if (strcmp(words[0], "sync") == 0 && n == 2) {
+		if (source(s, words[1]) != NULL)
+			source_sync(source(s, words[1]));
+	} else if (strcmp(words[0], "pause") == 0 && n == 2) {
+		if (source(s, words[1]) != NULL)
+			source_pause(source(s, words[1]));
+	} else if (strcmp(words[0], "resume") == 0 && n == 2) {
+		if (source(s, words[1]) != NULL)
+			source_resume(source(s, words[1]));
+	} else {
+		fail(s, "unknown word %s", words[0]);
+	}
+}
+
+/* "config" to "end": the file, whole, with what no scenario wants to say again. */
+static void read_config(struct scenario *s, FILE *f)
+{
+	char *text = xasprintf("daemon { state_directory = \"%s\" log_level = debug control_socket = \"%s/socket\" }\n", s->directory,
+			       s->directory),
+	     *more, *line = NULL;
+	size_t size = 0;
+
+	while (getline(&line, &size, f) > 0) {
+		s->line++;
+		if (strcmp(line, "end\n") == 0)
+			break;
+		more = xasprintf("%s%s", text, line);
+		free(text);
+		text = more;
+	}
+	free(line);
+	write_file(s, "adosyncd.conf", text);
+	free(text);
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static void run(const char *file)
+{
+	struct scenario s = { .file = file, .directory = "/dev/shm/adosyncd-scenario-XXXXXX" };
+	FILE *f = fopen(file, "r");
+	char *line = NULL, *words[WORDS_MAX];
+	size_t size = 0;
+	unsigned before = failures;
+
+	/* thousands of polls write thousands of times */
+	if (access("/dev/shm", W_OK) < 0)
+		(void)snprintf(s.directory, sizeof(s.directory), "/tmp/adosyncd-scenario-XXXXXX");
+	if (f == NULL || mkdtemp(s.directory) == NULL) {
+		perror(file);
+		exit(1);
+	}
+	s.config_file = in_directory(&s, "adosyncd.conf");
+	write_file(&s, "konnect-token", "token");
+	while (failures - before < 3 && getline(&line, &size, f) > 0) {
+		int n;
+
+		s.line++;
+		line[strcspn(line, "\n")] = '\0';
+		n = split(line, words);
+		if (n == 1 && strcmp(words[0], "config") == 0)
+			read_config(&s, f);
+		else if (n > 0)
+			command(&s, words, n);
+	}
+	stop(&s);
+	free(line);
+	free(s.config_file);
+	(void)fclose(f);
+	(void)nftw(s.directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	fake_http_reset();
+	fake_log_reset();
+	printf("%sok - %s\n", failures > before ? "not " : "", file);
+}
+
+int main(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		run(argv[i]);
+	return failures > 0 || argc < 2 ? 1 : 0;
+}
