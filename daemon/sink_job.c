@@ -153,7 +153,8 @@ static int save_row(struct job *j)
 	now.mapping_id = r->mapping_id != NULL ? xstrdup(r->mapping_id) : NULL;
 	now.ack = r->ack != NULL ? xstrdup(r->ack) : NULL;
 	now.have = r->have;
-	doc = document_service(j->queue->config, &now.repo, now.service_name, now.state);
+	now.theirs = r->theirs;
+	doc = document_row(j->queue->config, &now);
 	want = digest_bytes(cache_key(cache), doc, strlen(doc));
 	free(doc);
 	now.parked = r->parked != NULL && memcmp(&want, &r->want, sizeof(want)) == 0 ? xstrdup(r->parked) : NULL;

@@ -399,6 +399,7 @@ static int instance_get(struct cache *c, const char *name, struct cache_instance
 		.verdict = sqlite3_column_int(st, 13),
 		.expiry = { .date = sqlite3_column_int64(st, 14), .days = sqlite3_column_int64(st, 15) },
 		.reminded = sqlite3_column_int64(st, 16),
+		.last_reconcile = sqlite3_column_int64(st, 17),
 	};
 	column_digest(st, 5, &ret->config);
 	column_digest(st, 6, &ret->secret);
@@ -445,6 +446,7 @@ int cache_instance_save(struct cache *c, const struct cache_instance *i)
 	(void)sqlite3_bind_int64(st, 15, i->expiry.date);
 	(void)sqlite3_bind_int64(st, 16, i->expiry.days);
 	(void)sqlite3_bind_int64(st, 17, i->reminded);
+	(void)sqlite3_bind_int64(st, 18, i->last_reconcile);
 	return cache_write(c, st);
 }
 

@@ -47,6 +47,7 @@ struct cache_instance {
 	struct digest secret;	/* of the PAT that was refused last, so that a restart knows a new one */
 	int64_t last_poll;	/* Unix seconds, 0 = never */
 	int64_t last_complete;
+	int64_t last_reconcile;	/* 0 = never: a new or rebuilt cache */
 	int64_t next_poll;	/* not before, remembered over restarts */
 	int state;		/* enum instance_state */
 	int64_t state_since;
@@ -80,6 +81,7 @@ struct cache_row {
 	struct digest want;	/* of the document that is wanted */
 	struct digest have;	/* of the acknowledged one, all zero without */
 	char *parked;		/* why Konnect refused the document that is wanted now, or NULL */
+	unsigned theirs;	/* DOCUMENT_*: fields that somebody has edited in Konnect */
 };
 
 void cache_row_done(struct cache_row *r);
@@ -131,6 +133,12 @@ int cache_count(struct cache *c, int64_t instance, size_t *ret);
 
 /* The row's digest of the element it was listed as. 0, -ENOENT, -EIO. */
 int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct digest *ret);
+
+/* The row of that service. 0, -ENOENT, -EIO. */
+int cache_row_by_service(struct cache *c, int64_t instance, const char *service_id, struct cache_row *ret);
+
+/* The largest id of any row, 0 without one. 0 or -EIO. */
+int cache_last_id(struct cache *c, int64_t *ret);
 
 /* The row after that id, whatever its state. 0, -ENOENT, -EIO. */
 int cache_row_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);

@@ -97,6 +97,7 @@ static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 	column_blob16(st, at++, ret->want.b);
 	column_blob16(st, at++, ret->have.b);
 	ret->parked = column_text(st, at++);
+	ret->theirs = (unsigned)sqlite3_column_int(st, at++);
 	(void)sqlite3_reset(st);
 	return 0;
 }
@@ -121,6 +122,31 @@ int cache_row_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16],
 	(void)sqlite3_bind_int64(st, 1, instance);
 	(void)sqlite3_bind_blob(st, 2, guid, 16, SQLITE_STATIC);
 	return read_row(c, st, ret);
+}
+
+int cache_row_by_service(struct cache *c, int64_t instance, const char *service_id, struct cache_row *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_ROW_BY_SERVICE);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	bind_text(st, 2, service_id);
+	return read_row(c, st, ret);
+}
+
+int cache_last_id(struct cache *c, int64_t *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_LAST_ID);
+	int rc;
+
+	if (st == NULL)
+		return -EIO;
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*ret = sqlite3_column_int64(st, 0);
+	(void)sqlite3_reset(st);
+	return rc == SQLITE_ROW ? 0 : cache_fail(c, rc);
 }
 
 int cache_row_by_id(struct cache *c, int64_t id, struct cache_row *ret)
@@ -156,6 +182,7 @@ int cache_row_save(struct cache *c, struct cache_row *r)
 	bind_digest(st, at++, &r->want);
 	bind_digest(st, at++, &r->have);
 	bind_text(st, at++, r->parked);
+	(void)sqlite3_bind_int(st, at++, (int)r->theirs);
 	e = cache_write(c, st);
 	if (e == 0 && r->id == 0)
 		r->id = sqlite3_last_insert_rowid(c->db);

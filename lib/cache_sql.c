@@ -2,7 +2,7 @@
 #include "cache_internal.h"
 
 #define LISTED "guid, name, project_id, project_name, description, visibility, default_branch, web_url, flags"
-#define ROW "id, instance, " LISTED ", raw, state, missing_since, service_name, service_id, mapping_id, ack, want, have, parked"
+#define ROW "id, instance, " LISTED ", raw, state, missing_since, service_name, service_id, mapping_id, ack, want, have, parked, theirs"
 
 /* The rows with work to do; the partial index pending_rows has the same words. States 4 and 5 are excluded and missing. */
 #define PENDING "state < 4 AND missing_since = 0 AND parked IS NULL AND (have IS NOT want OR mapping_id IS NULL)"
@@ -13,22 +13,22 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_INSTANCE_ADD] = "INSERT INTO instance(name) VALUES(?1) ON CONFLICT(name) DO NOTHING",
 	[SQL_INSTANCE_GET] = "SELECT id, konnect_id, ack, resource_type, resource_keys, config, secret, last_poll, "
-			     "last_complete, next_poll, state, state_since, attempts, verdict, expiry, expiry_days, reminded "
+			     "last_complete, next_poll, state, state_since, attempts, verdict, expiry, expiry_days, reminded, last_reconcile "
 			     "FROM instance WHERE name = ?1",
 	[SQL_INSTANCE_SAVE] = "UPDATE instance SET konnect_id = ?2, ack = ?3, resource_type = ?4, resource_keys = ?5, "
 			      "config = ?6, secret = ?7, last_poll = ?8, last_complete = ?9, next_poll = ?10, state = ?11, "
-			      "state_since = ?12, attempts = ?13, verdict = ?14, expiry = ?15, expiry_days = ?16, reminded = ?17 "
-			      "WHERE id = ?1",
+			      "state_since = ?12, attempts = ?13, verdict = ?14, expiry = ?15, expiry_days = ?16, reminded = ?17, "
+			      "last_reconcile = ?18 WHERE id = ?1",
 	[SQL_TOKEN_GET] = "SELECT token_expiry, token_expiry_days FROM meta",
 	[SQL_TOKEN_SAVE] = "UPDATE meta SET token_expiry = ?1, token_expiry_days = ?2",
 	[SQL_ROW_BY_GUID] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_BY_ID] = "SELECT " ROW " FROM repository WHERE id = ?1",
 	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-			"?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
 	[SQL_ROW_UPDATE] = "UPDATE repository SET instance = ?2, guid = ?3, name = ?4, project_id = ?5, project_name = ?6, "
 			   "description = ?7, visibility = ?8, default_branch = ?9, web_url = ?10, flags = ?11, raw = ?12, "
 			   "state = ?13, missing_since = ?14, service_name = ?15, service_id = ?16, mapping_id = ?17, "
-			   "ack = ?18, want = ?19, have = ?20, parked = ?21 WHERE id = ?1",
+			   "ack = ?18, want = ?19, have = ?20, parked = ?21, theirs = ?22 WHERE id = ?1",
 	[SQL_ROW_MISSING] = "UPDATE repository SET missing_since = ?2 WHERE id = ?1",
 	[SQL_NAME_TAKEN] = "SELECT 1 FROM repository WHERE service_name = ?1 AND id <> ?2",
 	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING " ORDER BY id LIMIT 1",
@@ -43,6 +43,8 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_COUNT] = "SELECT count(*) FROM repository WHERE instance = ?1",
 	[SQL_RAW] = "SELECT raw FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+	[SQL_ROW_BY_SERVICE] = "SELECT " ROW " FROM repository WHERE service_id = ?2 AND instance = ?1",
+	[SQL_LAST_ID] = "SELECT coalesce(max(id), 0) FROM repository",
 	[SQL_MISSING_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND missing_since <> 0 "
 			     "AND state < 4 ORDER BY id LIMIT 1",
 	[SQL_PARKED_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND parked IS NOT NULL "
@@ -61,13 +63,16 @@ const char cache_schema[] =
 	" resource_type TEXT, resource_keys TEXT, config BLOB, secret BLOB, last_poll INTEGER NOT NULL DEFAULT 0,"
 	" last_complete INTEGER NOT NULL DEFAULT 0, next_poll INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL DEFAULT 0,"
 	" state_since INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, verdict INTEGER NOT NULL DEFAULT 0,"
-	" expiry INTEGER NOT NULL DEFAULT 0, expiry_days INTEGER NOT NULL DEFAULT 0, reminded INTEGER NOT NULL DEFAULT 0);"
+	" expiry INTEGER NOT NULL DEFAULT 0, expiry_days INTEGER NOT NULL DEFAULT 0, reminded INTEGER NOT NULL DEFAULT 0,"
+	" last_reconcile INTEGER NOT NULL DEFAULT 0);"
 	"CREATE TABLE repository(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL REFERENCES instance(id),"
 	" guid BLOB NOT NULL, name TEXT NOT NULL, project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT,"
 	" visibility TEXT, default_branch TEXT, web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL,"
 	" state INTEGER NOT NULL, missing_since INTEGER NOT NULL DEFAULT 0, service_name TEXT, service_id TEXT,"
-	" mapping_id TEXT, ack TEXT, want BLOB, have BLOB, parked TEXT, UNIQUE(instance, guid));"
+	" mapping_id TEXT, ack TEXT, want BLOB, have BLOB, parked TEXT,"
+	" theirs INTEGER NOT NULL DEFAULT 0, UNIQUE(instance, guid));"
 	"CREATE INDEX instance_rows ON repository(instance);"
+	"CREATE INDEX service_ids ON repository(service_id) WHERE service_id IS NOT NULL;"
 	"CREATE UNIQUE INDEX service_names ON repository(service_name);"
 	"CREATE INDEX pending_rows ON repository(instance, id) WHERE " PENDING ";"
 	"CREATE TABLE staged(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, guid BLOB NOT NULL, name TEXT NOT NULL,"

@@ -16,7 +16,7 @@ static void set_text(char **field, const char *s)
 
 static void make_want(struct converge *c)
 {
-	_cleanup_free_ char *text = document_service(c->config, &c->row.repo, c->row.service_name, c->row.state);
+	_cleanup_free_ char *text = document_row(c->config, &c->row);
 
 	json_decref(c->want);
 	c->want = json_loads(text, 0, NULL);
@@ -31,6 +31,7 @@ static void acknowledge(struct converge *c, const json_t *doc)
 	free(c->row.ack);
 	c->row.ack = text;
 	c->row.have = digest_bytes(c->key, text, strlen(text));
+	/* doc may be what is had already */
 	json_decref(c->have);
 	c->have = json_loads(text, 0, NULL);
 }
@@ -52,6 +53,9 @@ static void forget_service(struct converge *c)
 	c->row.have = (struct digest){ 0 };
 	json_decref(c->have);
 	c->have = NULL;
+	/* what is made anew is all ours */
+	c->row.theirs = 0;
+	make_want(c);
 }
 
 /* Where the row stands decides what comes next, so that a restart at any point goes on from there. */
@@ -93,7 +97,8 @@ void converge_init(struct converge *c, const struct config_instance *config, con
 	set_text(&c->row.parked, NULL);
 	if (c->row.ack != NULL)
 		c->have = json_loads(c->row.ack, 0, NULL);
-	if (!json_is_object(c->have)) {
+	if (!json_is_object(c->have) || json_object_get(c->have, "name") == NULL ||
+	    (json_object_get(c->have, "display_name") == NULL && (c->row.theirs & DOCUMENT_DISPLAY_NAME) == 0)) {
 		/* not known, or not readable any more: then Konnect is asked, and its digest is worth nothing */
 		json_decref(c->have);
 		c->have = NULL;
@@ -217,36 +222,26 @@ static bool is_ours(const struct converge *c, const json_t *service)
 	       strcmp(konnect_text(json_object_get(service, "labels"), LABEL_REPOSITORY_ID), guid) == 0;
 }
 
-/* Whether the display name is what the service's own git_repo.name and project label give. The label has lost what no
- * label can hold, so it is compared with the label of what stands before the separator; no project's name has a '/'. */
-static bool display_name_is_ours(const json_t *service)
+/* Leaves fields to whoever edited them, in what is wanted and in what is had. */
+static void leave(struct converge *c, unsigned theirs)
 {
-	const char *text = konnect_text(service, "display_name"), *end = strstr(text, " / ");
-	_cleanup_free_ char *project = NULL, *label = NULL, *expected = NULL;
-
-	if (end == NULL)
-		return false;
-	project = xstrndup(text, (size_t)(end - text));
-	label = document_label_value(project);
-	expected = xasprintf("%s / %s", project,
-			     konnect_text(json_object_get(json_object_get(service, "custom_fields"), "git_repo"), "name"));
-	expected[utf8_prefix(expected, KONNECT_DISPLAY_NAME_MAX)] = '\0';
-	return strcmp(expected, text) == 0 &&
-	       strcmp(label != NULL ? label : "", konnect_text(json_object_get(service, "labels"), LABEL_PROJECT)) == 0;
+	if (theirs == 0)
+		return;
+	c->row.theirs |= theirs;
+	document_leave(c->have, theirs);
+	acknowledge(c, c->have);
+	make_want(c);
 }
 
-/* display_name and description are ours only while Konnect holds what we wrote. Without an acknowledged document
- * nothing says what that was for a description; for a display name the service itself does. */
+/* Nothing is remembered of what we wrote: the service itself has to tell. */
 static void adopt(struct converge *c, const json_t *service)
 {
 	json_t *doc = document_of_service(service, c->want);
 
-	if (!display_name_is_ours(service))
-		json_object_set(doc, "display_name", json_object_get(c->want, "display_name"));
-	json_object_set(doc, "description", json_object_get(c->want, "description"));
 	set_text(&c->row.service_id, konnect_text(service, "id"));
 	acknowledge(c, doc);
 	json_decref(doc);
+	leave(c, document_edited_unknown(service, c->want));
 	c->adopted = true;
 	json_decref(c->custom_fields);
 	c->custom_fields = NULL;
@@ -277,16 +272,6 @@ static void lookup_answer(struct converge *c, int status, const json_t *answer)
 			       *c->refusal != '\0' ? ": " : "", c->refusal));
 }
 
-/* A field that is not what we wrote has been edited: it is theirs, and is acknowledged as it is wanted. */
-static void leave_edited(struct converge *c, const json_t *service)
-{
-	static const char *const fields[] = { "display_name", "description" };
-
-	for (size_t i = 0; i < ELEMENTSOF(fields); i++)
-		if (!json_equal(json_object_get(service, fields[i]), json_object_get(c->have, fields[i])))
-			json_object_set(c->have, fields[i], json_object_get(c->want, fields[i]));
-}
-
 static void read_answer(struct converge *c, int status, const json_t *answer)
 {
 	if (status == 404 && !c->recreated) {
@@ -313,8 +298,8 @@ static void read_answer(struct converge *c, int status, const json_t *answer)
 		return;
 	}
 	take_fields(c, answer);
-	leave_edited(c, answer);
-	c->step = CONVERGE_PATCH;
+	leave(c, document_edited(answer, c->have));
+	next_step(c);
 }
 
 /* What Konnect adds to a resource does not make it another. */

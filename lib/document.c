@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache.h"
 #include "limits.h"
 #include "util.h"
 
@@ -259,4 +260,86 @@ json_t *document_patch(const json_t *have, const json_t *want)
 bool document_patch_needs_read(const json_t *have, const json_t *want)
 {
 	return !json_equal(json_object_get(have, "custom_fields"), json_object_get(want, "custom_fields"));
+}
+
+static const struct {
+	unsigned flag;
+	const char *field;
+} editable[] = {
+	{ DOCUMENT_DISPLAY_NAME, "display_name" },
+	{ DOCUMENT_DESCRIPTION, "description" },
+};
+
+void document_leave(json_t *doc, unsigned theirs)
+{
+	for (size_t i = 0; i < ELEMENTSOF(editable); i++)
+		if (theirs & editable[i].flag)
+			json_object_del(doc, editable[i].field);
+}
+
+char *document_row(const struct config_instance *c, const struct cache_row *row)
+{
+	char *text = document_service(c, &row->repo, row->service_name, row->state);
+	json_t *doc;
+
+	if (row->theirs == 0)
+		return text;
+	doc = json_loads(text, 0, NULL);
+	free(text);
+	document_leave(doc, row->theirs);
+	text = document_canonical(doc);
+	json_decref(doc);
+	return text;
+}
+
+/* Absent and null are the same to Konnect. */
+static bool same(const json_t *a, const json_t *b)
+{
+	bool no_a = a == NULL || json_is_null(a), no_b = b == NULL || json_is_null(b);
+
+	return no_a || no_b ? no_a && no_b : json_equal(a, b);
+}
+
+unsigned document_edited(const json_t *service, const json_t *ours)
+{
+	unsigned edited = 0;
+
+	for (size_t i = 0; i < ELEMENTSOF(editable); i++) {
+		const json_t *v = json_object_get(ours, editable[i].field);
+
+		if (v != NULL && !same(json_object_get(service, editable[i].field), v))
+			edited |= editable[i].flag;
+	}
+	return edited;
+}
+
+/* The label has lost what no label can hold, so it is compared with the label of what stands before the separator; no
+ * project's name has a '/'. */
+static bool display_name_is_ours(const json_t *service)
+{
+	const char *text = json_string_value(json_object_get(service, "display_name")), *end = text != NULL ? strstr(text, " / ") : NULL,
+		   *name = json_string_value(json_object_get(json_object_get(json_object_get(service, "custom_fields"), "git_repo"),
+							     "name")),
+		   *label = json_string_value(json_object_get(json_object_get(service, "labels"), LABEL_PROJECT));
+	_cleanup_free_ char *project = NULL, *slug = NULL, *expected = NULL;
+
+	if (end == NULL)
+		return false;
+	project = xstrndup(text, (size_t)(end - text));
+	slug = document_label_value(project);
+	expected = xasprintf("%s / %s", project, name != NULL ? name : "");
+	expected[utf8_prefix(expected, KONNECT_DISPLAY_NAME_MAX)] = '\0';
+	return strcmp(expected, text) == 0 && strcmp(slug != NULL ? slug : "", label != NULL ? label : "") == 0;
+}
+
+unsigned document_edited_unknown(const json_t *service, const json_t *want)
+{
+	const json_t *description = json_object_get(service, "description");
+	unsigned edited = 0;
+
+	if (!display_name_is_ours(service))
+		edited |= DOCUMENT_DISPLAY_NAME;
+	if (!same(description, NULL) && !same(description, json_object_get(want, "description")))
+		edited |= DOCUMENT_DESCRIPTION;
+	return edited;
 }

@@ -19,6 +19,7 @@
 #define LABEL_STATE "azure-devops-state"
 #define LABEL_VISIBILITY "azure-devops-visibility"
 #define LABEL_FORK "azure-devops-fork"
+#define LABEL_WRITER "adosyncd-writer"	/* of an integration instance: which daemon writes it */
 
 /* The service name to try: plain, or with '.' and the GUID's first 8 hex digits. plain_is_lossy (may be NULL) says
  * that the plain one has lost more than case and spaces, so that the other must be used. At most 120 bytes. */
@@ -30,6 +31,23 @@ char *document_display_name(const struct repo *r);
 /* The service document in canonical form (compact, keys sorted), ready to be the body of a POST. */
 char *document_service(const struct config_instance *c, const struct repo *r, const char *service_name,
 		       enum repo_state state);
+
+/* Fields that are ours only while nobody edits them in Konnect. */
+enum { DOCUMENT_DISPLAY_NAME = 1, DOCUMENT_DESCRIPTION = 2 };
+
+/* The document of a row: document_service() less the fields that somebody has edited. */
+struct cache_row;
+char *document_row(const struct config_instance *c, const struct cache_row *row);
+
+/* Which of those fields Konnect holds otherwise than `ours` has them (fields that ours has not do not count). */
+unsigned document_edited(const json_t *service, const json_t *ours);
+
+/* The same, of a service that nothing is remembered of: its display name is ours when its own labels and git_repo.name
+ * give it, its description when it is the one that is wanted, or none. */
+unsigned document_edited_unknown(const json_t *service, const json_t *want);
+
+/* Takes those fields out of a document. */
+void document_leave(json_t *doc, unsigned theirs);
 
 /* The integration instance in canonical form, without integration_name; display_name and description are left
  * out unless configured, and with for_create the display name falls back to the instance's name. */

@@ -221,7 +221,7 @@ static void consider(struct intake *i, struct cache_row *row)
 		choose_name(i, row);
 	if (row->service_name == NULL)
 		return;
-	doc = document_service(i->config, &row->repo, row->service_name, row->state);
+	doc = document_row(i->config, row);
 	want = digest_bytes(cache_key(i->cache), doc, strlen(doc));
 	free(doc);
 	if (memcmp(&want, &row->want, sizeof(want)) == 0)

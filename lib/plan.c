@@ -81,7 +81,7 @@ void plan_of_row(const struct config_instance *c, const struct cache_row *row, s
 		ret->kind = PLAN_CREATE;
 		return;
 	}
-	text = document_service(c, &row->repo, row->service_name, row->state);
+	text = document_row(c, row);
 	want = json_loads(text, 0, NULL);
 	free(text);
 	have = row->ack != NULL ? json_loads(row->ack, 0, NULL) : NULL;

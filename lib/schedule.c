@@ -1,5 +1,8 @@
 #include "schedule.h"
 
+#include "limits.h"
+#include "util.h"
+
 #define SEC INT64_C(1000)
 #define MIN (60 * SEC)
 #define HOUR (60 * MIN)
@@ -13,6 +16,7 @@
 #define EXPIRED_MAX (6 * HOUR)
 #define BLOCKED_MIN (15 * MIN)
 #define BLOCKED_MAX (6 * HOUR)
+#define SPREAD_PART 10			/* of the interval, at most, so that instances drift apart */
 
 static int64_t doubled(int64_t min_ms, int64_t max_ms, uint32_t attempts)
 {
@@ -30,10 +34,9 @@ int64_t backoff_jitter(int64_t min_ms, int64_t max_ms, uint32_t attempts, uint32
 	return 1 + (int64_t)((uint64_t)random * (uint64_t)d >> 32);
 }
 
-/* The interval, up to a tenth longer, so that instances drift apart. */
 static int64_t spread(int64_t interval_ms, uint32_t random)
 {
-	return interval_ms + (int64_t)((uint64_t)random * (uint64_t)(interval_ms / 10) >> 32);
+	return interval_ms + (int64_t)((uint64_t)random * (uint64_t)(interval_ms / SPREAD_PART) >> 32);
 }
 
 static void enter(struct schedule *s, enum instance_state state, int64_t now)
@@ -180,4 +183,21 @@ const char *instance_state_name(enum instance_state s)
 		return "paused";
 	}
 	return "?";
+}
+
+#define SPAN(ms) format_span((char[64]){ 0 }, 64, (ms) / SEC)
+
+/* In the words of the manual page's table, which is compared with this. */
+void schedule_print_states(FILE *f)
+{
+	fprintf(f, "%s\tpoll_interval after the poll, up to %d%% later\n", instance_state_name(INSTANCE_WAITING), 100 / SPREAD_PART);
+	fprintf(f, "%s\tthe answer is judged\n", instance_state_name(INSTANCE_POLLING));
+	fprintf(f, "%s\tany time within %s, doubling to %s; %s after one refusal of the token\n",
+		instance_state_name(INSTANCE_BACKOFF), SPAN(BACKOFF_MIN), SPAN(BACKOFF_MAX), SPAN(REFUSED_ONCE));
+	fprintf(f, "%s\tthe time Azure DevOps asks for, from %s to %s; %s if it names none\n",
+		instance_state_name(INSTANCE_THROTTLED), SPAN(THROTTLED_MIN), SPAN(WAIT_MAX_SEC * SEC), SPAN(THROTTLE_DEFAULT_SEC * SEC));
+	fprintf(f, "%s\t%s, doubling to %s, or to %s if expired or missing; at once when the token changes\n",
+		instance_state_name(INSTANCE_CREDENTIAL), SPAN(CREDENTIAL_MIN), SPAN(CREDENTIAL_MAX), SPAN(EXPIRED_MAX));
+	fprintf(f, "%s\t%s, doubling to %s\n", instance_state_name(INSTANCE_BLOCKED), SPAN(BLOCKED_MIN), SPAN(BLOCKED_MAX));
+	fprintf(f, "%s\tadosyncctl resume\n", instance_state_name(INSTANCE_PAUSED));
 }

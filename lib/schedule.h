@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "verdict.h"
 
@@ -59,6 +60,9 @@ bool schedule_watches_secret(const struct schedule *s);
 
 /* "waiting" and so on. */
 const char *instance_state_name(enum instance_state s);
+
+/* A line for each state: its name, a tab, and when it is left. */
+void schedule_print_states(FILE *f);
 
 /* min * 2^(attempts-1), at most max, then anything from 1 ms to that by random: full jitter. Milliseconds. */
 int64_t backoff_jitter(int64_t min_ms, int64_t max_ms, uint32_t attempts, uint32_t random);

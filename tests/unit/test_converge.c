@@ -177,7 +177,7 @@ static void test_adopt(void)
 	}, bare[] = {
 		{ POST DOC, 409, CONFLICT },
 		{ LOOKUP(NAME), 200, LIST("{\"id\":\"s/1\",\"name\":\"" NAME "\",\"custom_fields\":\"x\",\"labels\":" LABELS "}") },
-		{ PATCH "{\"custom_fields\":{" GIT_REPO("https://x/1") "}}", 200, "{}" },
+		{ PATCH "{\"custom_fields\":{" GIT_REPO("https://x/1") "},\"description\":\"Money\"}", 200, "{}" },
 		{ MAP, 201, MAPPED },
 	}, stale[] = {
 		{ LOOKUP(NAME), 200, LIST(SERVICE) },
@@ -333,7 +333,8 @@ static void test_corrupt_ack(void)
 		{ PATCH "{\"custom_fields\":{" GIT_REPO("https://x/1") ",\"owner\":\"Ann\"}}", 200, "{}" },
 	}, same[] = { { READ, 200, SERVICE } }, odd[] = {
 		{ READ, 200, "{\"id\":\"s/1\",\"custom_fields\":[]}" },
-		{ PATCH "{\"custom_fields\":{" GIT_REPO("https://x/1") "},\"labels\":" LABELS ",\"name\":\"" NAME "\"}", 200, "{}" },
+		{ PATCH "{\"custom_fields\":{" GIT_REPO("https://x/1") "},\"description\":\"Money\",\"labels\":" LABELS ",\"name\":\"" NAME
+			"\"}", 200, "{}" },
 	};
 	struct cache_row row;
 	struct converge c;
