@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,10 +89,11 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 	v = verdict_of(&a);
 	(void)answer_message(&a, message, sizeof(message));
 	if (v == VERDICT_OK)
-		(void)snprintf(text, sizeof(text), "the PAT is accepted, and %u repositories can be read", listing_count(c->listing));
+		(void)snprintf(text, sizeof(text), "the PAT is accepted, and %u %s can be read", listing_count(c->listing),
+			       listing_count(c->listing) == 1 ? "repository" : "repositories");
 	else
-		(void)snprintf(text, sizeof(text), "%s%s%s; %s", verdict_name(v), message[0] != '\0' ? ": " : "", message,
-			       verdict_advice(v));
+		(void)snprintf(text, sizeof(text), "%s%s%s. To do: %s (%s)", verdict_name(v), message[0] != '\0' ? ": " : "", message,
+			       verdict_advice(v), c->instance->pat_file);
 	finish(c, v, r->status, text);
 	check_free(c);
 }
@@ -104,7 +106,7 @@ static void on_later(void *arg)
 
 	if (r == 0)
 		return;
-	finish(c, VERDICT_CREDENTIAL_MISSING, 0, error);
+	finish(c, r == -EACCES ? VERDICT_CREDENTIAL_MISSING : VERDICT_UNREACHABLE, 0, error);
 	free(error);
 	check_free(c);
 }

@@ -214,7 +214,7 @@ static void run_pause(struct syncd *d, const json_t *request, struct command *re
 	if (s == NULL)
 		return;
 	source_pause(s);
-	answer(ret, json_pack("{s:b,s:s}", "ok", 1, "text", "paused; what is pending is still pushed, resume ends it"));
+	answer(ret, json_pack("{s:b,s:s}", "ok", 1, "text", "paused until it is resumed; what is pending is still pushed"));
 }
 
 static void run_resume(struct syncd *d, const json_t *request, struct command *ret)
@@ -292,5 +292,8 @@ json_t *command_stream_next(struct syncd *d, struct command *c, struct source *s
 		return line;
 	}
 	*ret_last = true;
-	return json_pack("{s:b,s:i}", "ok", s != NULL, "count", (int)c->count);
+	line = json_pack("{s:b,s:i}", "ok", s != NULL, "count", (int)c->count);
+	if (s == NULL)
+		json_object_set_new(line, "error", json_string("the instance is not configured any more"));
+	return line;
 }

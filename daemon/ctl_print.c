@@ -50,6 +50,12 @@ static size_t width(const char *s)
 	return n;
 }
 
+/* "1 repository", "2 repositories" */
+static char *counted(json_int_t n, const char *one, const char *many)
+{
+	return xasprintf("%" JSON_INTEGER_FORMAT " %s", n, n == 1 ? one : many);
+}
+
 struct table {
 	char *(*rows)[COLUMNS];
 	size_t n;
@@ -64,11 +70,14 @@ static void table_print(const struct table *t)
 			if (width(t->rows[i][k]) > widest[k])
 				widest[k] = width(t->rows[i][k]);
 	for (size_t i = 0; i < t->n; i++) {
-		for (size_t k = 0; k < COLUMNS; k++) {
-			const char *cell = t->rows[i][k];
-			bool last = k == COLUMNS - 1;
+		size_t columns = COLUMNS;
 
-			printf("%s%*s", cell, last ? 0 : (int)(widest[k] - width(cell) + 2), "");
+		while (columns > 1 && *t->rows[i][columns - 1] == '\0')
+			columns--;
+		for (size_t k = 0; k < columns; k++) {
+			const char *cell = t->rows[i][k];
+
+			printf("%s%*s", cell, k == columns - 1 ? 0 : (int)(widest[k] - width(cell) + 2), "");
 		}
 		putchar('\n');
 	}
@@ -86,7 +95,7 @@ static void table_free(struct table *t)
 static char *why(const json_t *instance)
 {
 	const json_t *pushing = json_object_get(instance, "pushing");
-	const char *refused = text(instance, "refused"), *reason = text(instance, "why");
+	const char *refused = text(instance, "refused"), *reason = text(instance, "why"), *verdict = text(instance, "verdict");
 	char shown[4096], *s;
 
 	if (*refused != '\0' || *reason != '\0')
@@ -94,6 +103,9 @@ static char *why(const json_t *instance)
 	else if (pushing != NULL)
 		s = xasprintf("pushing: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT "%%)",
 			      number(pushing, "done"), number(pushing, "total"), number(pushing, "percent"));
+	else if (*verdict != '\0' && strcmp(verdict, "ok") != 0)
+		/* what is remembered over a restart */
+		s = xasprintf("the last poll failed, %s", verdict);
 	else
 		s = xstrdup("");
 	return s;
@@ -204,17 +216,20 @@ static void print_repository(struct ctl_printer *p, const json_t *r)
 
 static void print_sync(const json_t *o)
 {
+	_cleanup_free_ char *polling = counted(number(o, "polling"), "instance", "instances");
 	const json_t *list = json_object_get(o, "paused"), *name;
 	size_t at;
 
-	printf("polling %" JSON_INTEGER_FORMAT " instances\n", number(o, "polling"));
+	if (number(o, "polling") > 0)
+		printf("polling %s now; adosyncctl status shows how it goes\n", polling);
 	json_array_foreach(list, at, name)
-		printf("%s is paused; adosyncctl resume %s\n", json_string_value(name), json_string_value(name));
+		printf("%s is paused and not polled; adosyncctl resume %s ends that\n", json_string_value(name), json_string_value(name));
 }
 
 void ctl_print(struct ctl_printer *p, const json_t *j)
 {
 	const json_t *list = json_object_get(j, "instances");
+	_cleanup_free_ char *n = counted(number(j, "count"), "repository", "repositories");
 
 	if (json_object_get(j, "error") != NULL) {
 		fprintf(stderr, "adosyncctl: %s\n", text(j, "error"));
@@ -222,7 +237,7 @@ void ctl_print(struct ctl_printer *p, const json_t *j)
 		if (json_object_get(j, "ok") == NULL)
 			print_repository(p, j);
 		else
-			printf("%" JSON_INTEGER_FORMAT " repositories\n", number(j, "count"));
+			puts(n);
 	} else if (list != NULL) {
 		print_head(j);
 		if (json_array_size(list) == 1 && json_object_get(json_array_get(list, 0), "parked_repositories") != NULL)

@@ -20,8 +20,8 @@ static void on_pump(void *arg);
 static void on_due(void *arg);
 static void on_watch(void *arg);
 
-struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, struct config *config, enum sink_mode mode,
-		      sink_idle_fn on_idle, void *arg)
+struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, struct config *config, const struct sink_writer *writer,
+		      enum sink_mode mode, sink_idle_fn on_idle, void *arg)
 {
 	struct sink *s = xcalloc(1, sizeof(*s));
 
@@ -29,6 +29,7 @@ struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, struct co
 	s->http = h;
 	s->cache = c;
 	s->config = config_ref(config);
+	s->writer = *writer;
 	s->mode = mode;
 	s->on_idle = on_idle;
 	s->arg = arg;
@@ -134,6 +135,15 @@ void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bo
 	q->hold_creations = hold_creations;
 	q->quiet = q->stats.total > CYCLE_LOGGED_MAX;
 	/* the configuration may have changed, or a person may have mended what was refused */
+	q->instance_ready = false;
+	q->active = q->has_work = q->again = true;
+	sink_wake(q->sink);
+}
+
+void sink_queue_reconcile(struct sink_queue *q)
+{
+	q->reconcile = true;
+	/* the integration instance as well: it may be gone, or another daemon's by now */
 	q->instance_ready = false;
 	q->active = q->has_work = q->again = true;
 	sink_wake(q->sink);
@@ -354,7 +364,7 @@ static int next_row(struct sink_queue *q, struct cache_row *ret)
 }
 
 /* What was acknowledged may be lost, so every queue looks again when it is over. */
-static void cache_failed(struct sink *s)
+void sink_cache_failed(struct sink *s)
 {
 	_cleanup_free_ char *why = xasprintf("nothing is pushed, as the cache cannot be written: %s", cache_error(s->cache));
 	struct sink_queue *q;
@@ -397,13 +407,15 @@ static struct job *queue_next(struct sink_queue *q)
 		q->has_work = q->again = false;
 		return q->found == NULL && !q->would_create && q->creations > 0 ? job_new(q, JOB_SERVICES, NULL) : NULL;
 	}
+	if (q->reconcile)
+		return q->jobs == 0 ? job_new(q, JOB_RECONCILE, NULL) : NULL;
 	e = next_row(q, &row);
 	if (e == 0)
 		return job_new(q, JOB_ROW, &row);
 	if (e == -ENOENT)
 		q->has_work = q->again = false;
 	else
-		cache_failed(q->sink);
+		sink_cache_failed(q->sink);
 	return NULL;
 }
 
@@ -467,7 +479,7 @@ static void on_pump(void *arg)
 
 	/* what Konnect acknowledged is safe before anything that builds on it is sent */
 	if (cache_flush(s->cache) < 0)
-		cache_failed(s);
+		sink_cache_failed(s);
 	if (s->stopped != NULL) {
 		stop_if_quiet(s);
 		return;

@@ -9,6 +9,7 @@
 #include "../lib/cache.h"
 #include "../lib/config.h"
 #include "../lib/pace.h"
+#include "../lib/writer.h"
 
 struct http;
 struct loop;
@@ -24,9 +25,15 @@ enum sink_mode {
 /* Called from the loop whenever a queue has nothing left that it can do now. */
 typedef void (*sink_idle_fn)(struct sink_queue *q, void *arg);
 
+/* Which daemon we are; see lib/writer.h. */
+struct sink_writer {
+	char id[WRITER_LEN + 1];
+	bool is_new;
+};
+
 /* All pointers are borrowed but config, which gets a reference. */
-struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, struct config *config, enum sink_mode mode,
-		      sink_idle_fn on_idle, void *arg);
+struct sink *sink_new(struct loop *l, struct http *h, struct cache *c, struct config *config, const struct sink_writer *writer,
+		      enum sink_mode mode, sink_idle_fn on_idle, void *arg);
 
 /* Goes on under another configuration, and tries Konnect again now if it was lost. */
 void sink_reconfigure(struct sink *s, struct config *config);
@@ -48,9 +55,12 @@ void sink_queue_reconfigure(struct sink_queue *q, const struct config_instance *
  * no service is created. */
 void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bool hold_creations);
 
+/* Compare Konnect itself with the cache, before anything else of this instance is pushed. */
+void sink_queue_reconcile(struct sink_queue *q);
+
 struct sink_stats {
 	uint32_t total;			/* rows that were pending when it was woken last */
-	uint32_t created, changed, adopted, parked;	/* since then */
+	uint32_t created, changed, adopted, repaired, parked;	/* since then */
 	uint32_t left;			/* given up in SINK_ONCE */
 };
 const struct sink_stats *sink_queue_stats(const struct sink_queue *q);

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "../lib/converge.h"
+#include "../lib/reconcile.h"
 #include "sink.h"
 
 struct transfer;
@@ -13,6 +14,7 @@ struct transfer;
 enum job_kind {
 	JOB_INSTANCE,	/* the integration instance */
 	JOB_ROW,	/* one repository */
+	JOB_RECONCILE,	/* compares Konnect's lists with the cache */
 	JOB_SERVICES,	/* reads which services are ours, page by page (SINK_READ_ONLY) */
 };
 
@@ -23,6 +25,7 @@ struct job {
 	union {
 		struct converge_instance instance;
 		struct converge row;
+		struct reconcile reconcile;
 		unsigned page;
 	};
 	char *differences;		/* old and new, for the log */
@@ -40,6 +43,7 @@ struct sink_queue {
 	const struct config_instance *config;
 	struct cache_instance *instance;
 	bool active;			/* woken, and not reported idle since */
+	bool reconcile;			/* Konnect is to be compared with the cache before anything is pushed */
 	bool instance_ready;		/* integration instance and resource type are known */
 	char *refused;			/* why Konnect will not have the instance */
 	bool has_work;			/* there may be pending rows after the cursor */
@@ -52,6 +56,7 @@ struct sink_queue {
 	unsigned jobs;
 	struct sink_stats stats;
 	json_t *found;			/* SINK_READ_ONLY: names of services that are ours */
+	uint32_t reconciled;		/* events of the reconcile going on */
 	bool would_create, would_adopt;
 	TAILQ_ENTRY(sink_queue) link;
 };
@@ -61,6 +66,7 @@ struct sink {
 	struct http *http;
 	struct cache *cache;
 	struct config *config;
+	struct sink_writer writer;
 	enum sink_mode mode;
 	sink_idle_fn on_idle;
 	void *arg;
@@ -95,6 +101,9 @@ void sink_job_done(struct job *j);
 
 /* Konnect as a whole answered so: moves the state, logs it. why: in words, for a loss. */
 void sink_event(struct sink *s, enum sink_event event, int64_t wait, const char *why);
+
+/* The cache cannot be written or read: nothing is pushed for a while, and every queue looks again afterwards. */
+void sink_cache_failed(struct sink *s);
 
 /* Sends what may be sent, on the next turn of the loop. */
 void sink_wake(struct sink *s);

@@ -19,6 +19,9 @@
 #define FORBIDDEN_RETRY_MS 5000	/* the second 403 parks the repository; a third, elsewhere, is the token's */
 #define ONCE_TRIES 3
 
+/* Below job_new(), of the same queue: what reconcile found. */
+static void on_reconciled(void *arg, enum reconcile_event event, const struct cache_row *row);
+
 struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *row)
 {
 	struct job *j = xcalloc(1, sizeof(*j));
@@ -35,7 +38,12 @@ struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *
 			q->instance->resource_keys = xstrdup(q->sink->resource_keys);
 		}
 		converge_instance_init(&j->instance, q->config, q->sink->config->konnect.resource_type, q->instance,
-				       q->sink->mode == SINK_READ_ONLY);
+				       q->sink->mode == SINK_READ_ONLY, q->sink->writer.id, q->sink->writer.is_new, q->reconcile);
+		break;
+	case JOB_RECONCILE:
+		if (reconcile_init(&j->reconcile, q->sink->cache, q->config, q->instance, loop_wall_sec(q->sink->loop), on_reconciled,
+				   q) < 0)
+			sink_cache_failed(q->sink);
 		break;
 	case JOB_ROW:
 		plan = xcalloc(1, sizeof(*plan));
@@ -69,6 +77,9 @@ struct job *job_free(struct job *j)
 	case JOB_ROW:
 		converge_done(&j->row);
 		break;
+	case JOB_RECONCILE:
+		reconcile_done(&j->reconcile);
+		break;
 	case JOB_SERVICES:
 		break;
 	}
@@ -98,6 +109,8 @@ static bool request_of(const struct job *j, struct konnect_request *ret)
 		return converge_instance_request(&j->instance, ret);
 	case JOB_ROW:
 		return converge_request(&j->row, ret);
+	case JOB_RECONCILE:
+		return reconcile_request(&j->reconcile, ret);
 	case JOB_SERVICES:
 		*ret = (struct konnect_request){
 			.method = "GET",
@@ -229,6 +242,11 @@ static void instance_ready(struct job *j)
 	q->refused = NULL;
 	if (q->sink->mode == SINK_READ_ONLY)
 		return;
+	if (j->instance.created && q->instance->last_reconcile == 0) {
+		/* nothing of ours can be where the integration instance was not */
+		q->instance->last_reconcile = loop_wall_sec(q->sink->loop);
+		q->reconcile = false;
+	}
 	if (cache_instance_save(q->sink->cache, q->instance) < 0)
 		log_write(j, LOG_ERR, EVENT_NONE, "what Konnect said of the instance cannot be kept: %s", cache_error(q->sink->cache));
 	if (j->instance.created)
@@ -255,10 +273,77 @@ static bool instance_answered(struct job *j, int status, const json_t *answer)
 	if (j->instance.step != INSTANCE_REFUSED)
 		return true;
 	if (q->refused == NULL || strcmp(q->refused, j->instance.error) != 0)
-		log_write(j, LOG_ERR, EVENT_BLOCKED, "nothing is pushed: %s", j->instance.error);
+		log_write(j, LOG_ERR, j->instance.second_writer ? EVENT_SECOND_WRITER : EVENT_BLOCKED, "nothing is pushed: %s",
+			  j->instance.error);
 	free(q->refused);
 	q->refused = xstrdup(j->instance.error);
 	q->has_work = q->again = false;
+	return false;
+}
+
+#define RECONCILED_SINGLY_MAX 50	/* events of one reconcile that get a line each */
+
+static void on_reconciled(void *arg, enum reconcile_event event, const struct cache_row *row)
+{
+	struct sink_queue *q = arg;
+	char guid[37];
+	struct log_fields f = { .instance = q->config->name, .organization = q->config->organization, .repository = guid };
+	const char *project = row->repo.project_name, *name = row->repo.name;
+	int priority = ++q->reconciled > RECONCILED_SINGLY_MAX ? LOG_DEBUG : LOG_NOTICE;
+
+	guid_format(row->repo.guid, guid);
+	switch (event) {
+	case RECONCILE_ADOPTED:
+		f.event = EVENT_ADOPTED;
+		q->stats.adopted++;
+		log_event(priority == LOG_NOTICE ? LOG_INFO : priority, &f, q->config->name, "%s / %s was in the catalog already as %s",
+			  project, name, row->service_name);
+		return;
+	case RECONCILE_REPAIRED:
+		f.event = EVENT_REPAIRED;
+		q->stats.repaired++;
+		log_event(priority, &f, q->config->name, "%s / %s (%s): labels or git_repo were changed in Konnect and are put back",
+			  project, name, row->service_name);
+		return;
+	case RECONCILE_RECREATED:
+		f.event = EVENT_REPAIRED;
+		q->stats.repaired++;
+		log_event(priority, &f, q->config->name, "%s / %s: its service %s was deleted in Konnect and is created again; to keep it "
+			  "out of the catalog add \"%s/%s\" to exclude", project, name, row->service_name, project, name);
+		return;
+	case RECONCILE_ENTERED:
+		f.event = EVENT_MISSING;
+		log_event(priority, &f, q->config->name, "the service %s is ours, but its repository is not in the listing; it is kept as "
+			  "it is", row->service_name);
+		return;
+	}
+}
+
+/* Whether the job goes on. A scan goes on with the next turn of the loop. */
+static bool reconcile_goes_on(struct job *j)
+{
+	struct sink_queue *q = j->queue;
+	struct reconcile *r = &j->reconcile;
+
+	if (r->step == RECONCILE_SCAN && reconcile_scan(r) < 0)
+		sink_cache_failed(q->sink);
+	if (r->step == RECONCILE_FAILED) {
+		log_write(j, LOG_WARNING, EVENT_NONE, "Konnect was not compared with the cache, and is later: %s", r->error);
+		q->reconcile = false;
+		return false;
+	}
+	if (r->step != RECONCILE_DONE)
+		return true;
+	if (r->n_events > 0)
+		log_write(j, LOG_NOTICE, EVENT_NONE, "compared with Konnect: %u services, %u adopted, %u repaired", r->n_services,
+			  q->stats.adopted, q->stats.repaired);
+	else
+		log_write(j, LOG_DEBUG, EVENT_NONE, "compared with Konnect: %u services, all as they should be", r->n_services);
+	q->reconciled = 0;
+	q->reconcile = false;
+	q->instance->last_reconcile = r->now;
+	if (cache_instance_save(q->sink->cache, q->instance) < 0)
+		sink_cache_failed(q->sink);
 	return false;
 }
 
@@ -284,6 +369,10 @@ static bool answered(struct job *j, int status, const json_t *answer)
 		return instance_answered(j, status, answer);
 	case JOB_ROW:
 		return row_answered(j, status, answer);
+	case JOB_RECONCILE:
+		if (reconcile_answer(&j->reconcile, status, answer) < 0)
+			sink_cache_failed(j->queue->sink);
+		return true;
 	case JOB_SERVICES:
 		return services_answered(j, status, answer);
 	}
@@ -395,6 +484,14 @@ int job_send(struct job *j)
 	if (job_is_stale(j)) {
 		job_drop(j);
 		return 0;
+	}
+	if (j->kind == JOB_RECONCILE && !reconcile_goes_on(j)) {
+		sink_job_done(j);
+		return 0;
+	}
+	if (j->kind == JOB_RECONCILE && j->reconcile.step == RECONCILE_SCAN) {
+		sink_wake(s);
+		return -EAGAIN;
 	}
 	if (!request_of(j, &q)) {
 		/* there is nothing to do after all */

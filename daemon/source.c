@@ -17,10 +17,12 @@
 
 #define SECRET_WATCH_MS 5000
 #define REMINDER_SEC 86400
+#define RECONCILE_RETRY_SEC 300		/* after one that did not come to its end */
 #define REMEMBERED_WAIT_MAX_SEC (12 * 3600)	/* twice the longest backoff */
 
 static void on_due(void *arg);
 static void on_watch(void *arg);
+static void on_reconcile(void *arg);
 
 static enum instance_state remembered_state(int state)
 {
@@ -58,6 +60,7 @@ int source_new(struct source_context *x, const struct config_instance *config, s
 	s->due = loop_timer_new(x->loop, on_due, s);
 	s->work = loop_timer_new(x->loop, source_poll_step, s);
 	s->watch = loop_timer_new(x->loop, on_watch, s);
+	s->reconcile = loop_timer_new(x->loop, on_reconcile, s);
 	answer_head_init(&s->head);
 	*ret = s;
 	return 0;
@@ -68,6 +71,7 @@ void source_stop(struct source *s)
 	source_poll_cut(s);
 	loop_timer_cancel(s->due);
 	loop_timer_cancel(s->watch);
+	loop_timer_cancel(s->reconcile);
 }
 
 struct source *source_free(struct source *s)
@@ -79,6 +83,7 @@ struct source *source_free(struct source *s)
 	loop_timer_free(s->due);
 	loop_timer_free(s->work);
 	loop_timer_free(s->watch);
+	loop_timer_free(s->reconcile);
 	cache_instance_done(&s->cached);
 	config_free(s->all);
 	free(s->outcome.message);
@@ -274,6 +279,28 @@ static void on_watch(void *arg)
 	secret_free(pat);
 }
 
+/* Lets the sink compare with Konnect if it is time. Before the first listing there is nothing to compare. */
+static void reconcile_if_due(struct source *s)
+{
+	int64_t now = loop_wall_sec(s->x->loop), interval = s->all->konnect.reconcile_interval,
+		left = s->cached.last_reconcile + interval - now;
+
+	if (s->cached.last_complete == 0)
+		return;
+	/* a time ahead of us comes from a clock that was wrong */
+	if (s->cached.last_reconcile == 0 || left <= 0 || left > interval) {
+		sink_queue_reconcile(s->queue);
+		left = interval < RECONCILE_RETRY_SEC ? interval : RECONCILE_RETRY_SEC;
+	}
+	if (s->x->scheduled)
+		loop_timer_arm(s->reconcile, left * 1000);
+}
+
+static void on_reconcile(void *arg)
+{
+	reconcile_if_due(arg);
+}
+
 /* Lets the sink look at what is pending, within create_limit. */
 static void wake_sink(struct source *s)
 {
@@ -303,6 +330,7 @@ void source_start(struct source *s)
 		loop_timer_arm(s->due, wait * 1000);
 	if (schedule_watches_secret(&s->schedule))
 		loop_timer_arm(s->watch, 0);
+	reconcile_if_due(s);
 	source_push(s);
 }
 
@@ -328,6 +356,7 @@ static void completed(struct source *s)
 		source_log(s, LOG_ERR, EVENT_NONE, NULL, "the cache cannot be read: %s", cache_error(s->x->cache));
 	else
 		wake_sink(s);
+	reconcile_if_due(s);
 	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u returned", r->listed,
 		   r->added, r->changed, r->missing, r->returned);
 	say_hold(s, intake_hold(r, s->counts.creations, s->all->konnect.create_limit));

@@ -32,6 +32,7 @@ struct source {
 	struct schedule schedule;
 	struct sink_queue *queue;
 	struct loop_timer *due;		/* the next poll */
+	struct loop_timer *reconcile;	/* the next comparison with Konnect */
 	struct loop_timer *watch;	/* looks at the secret while the PAT is doubted */
 	struct digest secret;		/* of the PAT that was used last */
 

@@ -43,7 +43,7 @@ static void status_update(struct syncd *d)
 		(void)snprintf(text, sizeof(text), "; pushed %u of %u (%u%%)", done, total, done < total ? done * 100 / total : 100);
 	if (sink_state(d->sink) != SINK_READY)
 		(void)snprintf(text, sizeof(text), "; Konnect: %s", sink_state_name(sink_state(d->sink)));
-	notify_status("%zu instances, %u not healthy%s%s", d->n_sources, failing, trouble, text);
+	notify_status("%zu instance%s, %u not healthy%s%s", d->n_sources, d->n_sources == 1 ? "" : "s", failing, trouble, text);
 }
 
 static void on_status(void *arg)
@@ -116,6 +116,8 @@ static void on_signal(int signo, void *arg)
 	}
 	d->stopping = true;
 	notify_stopping();
+	/* nobody may begin a poll now */
+	d->control = control_free(d->control);
 	log_info("adosyncd", "stopping on %s", signo == SIGTERM ? "SIGTERM" : "SIGINT");
 	for (size_t i = 0; i < d->n_sources; i++)
 		source_stop(d->sources[i]);
@@ -125,10 +127,12 @@ static void on_signal(int signo, void *arg)
 
 static void on_hangup(int signo, void *arg)
 {
+	struct syncd *d = arg;
 	char *error = NULL;
 
 	(void)signo;
-	(void)syncd_reload(arg, &error);
+	if (!d->stopping)
+		(void)syncd_reload(d, &error);
 	free(error);
 }
 
@@ -210,6 +214,7 @@ int syncd_new(struct loop *l, struct cache *c, struct config *config, const char
 		[SYNCD_DAEMON] = SINK_DAEMON, [SYNCD_ONCE] = SINK_ONCE, [SYNCD_DRY_RUN] = SINK_READ_ONLY,
 	};
 	struct syncd *d = xcalloc(1, sizeof(*d));
+	struct sink_writer writer = { .id = "" };
 	int r;
 
 	*d = (struct syncd){ .loop = l, .cache = c, .config_file = config_file, .mode = mode, .started = loop_wall_sec(l) };
@@ -220,7 +225,11 @@ int syncd_new(struct loop *l, struct cache *c, struct config *config, const char
 		return -ENOMEM;
 	}
 	d->config = config_ref(config);
-	d->sink = sink_new(l, d->http, c, config, sink_modes[mode], on_idle, d);
+	r = writer_load(config->state_directory, mode == SYNCD_DRY_RUN, writer.id, &writer.is_new);
+	if (r < 0)
+		log_warning("cache", "%s/writer cannot be used: %s; a second daemon would not be noticed", config->state_directory,
+			    strerror(-r));
+	d->sink = sink_new(l, d->http, c, config, &writer, sink_modes[mode], on_idle, d);
 	d->status = loop_timer_new(l, on_status, d);
 	d->grace = loop_timer_new(l, on_stopped, d);
 	d->hourly = loop_timer_new(l, on_hourly, d);

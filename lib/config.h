@@ -39,6 +39,7 @@ struct config_konnect {
 	char *token_file;
 	char *token_expires;	/* YYYY-MM-DD, NULL when not configured */
 	int64_t rate_per_minute, max_in_flight;
+	int64_t reconcile_interval; /* seconds */
 	int64_t create_limit;	/* 0 = none */
 	char *resource_type;	/* NULL: found out from Konnect */
 	char *proxy, *ca_file;	/* as in an instance */

@@ -19,6 +19,7 @@
 #define ALLOWED_SECRET "a path, relative ones are looked up in $CREDENTIALS_DIRECTORY, then beside the configuration"
 #define ALLOWED_URL "https://HOST[:PORT][/PATH], http:// only to 127.0.0.0/8, [::1] and localhost"
 #define ALLOWED_PROXY "http://HOST:PORT, https://HOST:PORT, socks5h://HOST:PORT, or empty for none"
+#define ALLOWED_SPAN "a span such as 30s, 15min or 1h 30min, from 1s to 365d"
 #define ALLOWED_DATE "a date YYYY-MM-DD"
 #define ALLOWED_GLOBS "a list of patterns PROJECT or PROJECT/REPOSITORY with * and ?"
 
@@ -38,6 +39,9 @@ const struct config_option config_options[] = {
 	  .def = "1000", .allowed = "1 to 10000000" },
 	{ .section = SECTION_KONNECT, .key = "max_in_flight", .type = &config_type_int,
 	  .offset = KONNECT(max_in_flight), .min = 1, .max = 100, .def = "8", .allowed = "1 to 100" },
+	{ .section = SECTION_KONNECT, .key = "reconcile_interval", .type = &config_type_span,
+	  .offset = KONNECT(reconcile_interval), .min = 1, .max = POLL_INTERVAL_MAX,
+	  .def = "6h", .allowed = ALLOWED_SPAN },
 	{ .section = SECTION_KONNECT, .key = "create_limit", .type = &config_type_int,
 	  .offset = KONNECT(create_limit), .min = 0, .max = 10000000,
 	  .def = "500", .allowed = "0 to 10000000, 0 = none" },
@@ -79,7 +83,7 @@ const struct config_option config_options[] = {
 	  .allowed = "up to 2048 characters" },
 	{ .section = SECTION_DEFAULTS, .key = "poll_interval", .type = &config_type_span,
 	  .offset = INSTANCE(poll_interval), .min = 1, .max = POLL_INTERVAL_MAX,
-	  .def = "15min", .allowed = "a span such as 30s, 15min or 1h 30min, from 1s to 365d" },
+	  .def = "15min", .allowed = ALLOWED_SPAN },
 	{ .section = SECTION_DEFAULTS, .key = "api_version", .type = &config_type_text,
 	  .offset = INSTANCE(api_version), .check = config_check_api_version,
 	  .def = "7.1", .allowed = "N.N, N.N-preview or N.N-preview.N" },

@@ -66,15 +66,21 @@ struct converge_instance {
 	json_t *want;
 	json_t *have;
 	char *refusal;			/* what Konnect said of the name, in case nobody turns out to have it */
+	const char *writer;		/* our id, NULL = none is written */
+	bool writer_is_new;		/* we may take over */
 	int lookups;
 	bool create_tried;
 	bool read_only;			/* --dry-run: look, and say what would be done */
 	bool created, adopted, changed;
+	bool second_writer;		/* refused because another daemon writes it */
 	char *error;			/* why the instance is refused */
 };
 
+/* writer: the id that says which daemon writes this instance (NULL = none is written); writer_is_new: it was made just
+ * now, so that we take over from whoever's is there. verify: look at Konnect even if nothing has changed here. */
 void converge_instance_init(struct converge_instance *c, const struct config_instance *config, const char *resource_type,
-			    struct cache_instance *instance, bool read_only);
+			    struct cache_instance *instance, bool read_only, const char *writer, bool writer_is_new,
+			    bool verify);
 void converge_instance_done(struct converge_instance *c);
 bool converge_instance_request(const struct converge_instance *c, struct konnect_request *ret);
 void converge_instance_answer(struct converge_instance *c, int status, const json_t *answer);

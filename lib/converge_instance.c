@@ -40,17 +40,21 @@ static void acknowledge(struct converge_instance *c, const json_t *answer)
 }
 
 void converge_instance_init(struct converge_instance *c, const struct config_instance *config, const char *resource_type,
-			    struct cache_instance *instance, bool read_only)
+			    struct cache_instance *instance, bool read_only, const char *writer, bool writer_is_new,
+			    bool verify)
 {
-	_cleanup_free_ char *want = document_instance(config, false);
+	_cleanup_free_ char *text = document_instance(config, false), *want = NULL;
 
 	*c = (struct converge_instance){ .config = config, .resource_type = resource_type, .instance = instance,
-					 .read_only = read_only };
-	c->want = json_loads(want, 0, NULL);
+					 .read_only = read_only, .writer = writer, .writer_is_new = writer_is_new };
+	c->want = json_loads(text, 0, NULL);
+	if (writer != NULL)
+		json_object_set_new(json_object_get(c->want, "labels"), LABEL_WRITER, json_string(writer));
+	want = document_canonical(c->want);
 	if (instance->resource_type == NULL || instance->resource_keys == NULL ||
 	    (resource_type != NULL && strcmp(resource_type, instance->resource_type) != 0))
 		c->step = INSTANCE_INTEGRATIONS;
-	else if (instance->konnect_id == NULL || instance->ack == NULL || strcmp(instance->ack, want) != 0)
+	else if (verify || instance->konnect_id == NULL || instance->ack == NULL || strcmp(instance->ack, want) != 0)
 		c->step = INSTANCE_LOOKUP;
 	else
 		c->step = INSTANCE_DONE;
@@ -72,6 +76,7 @@ static char *create_body(const struct converge_instance *c)
 	char *body;
 
 	json_object_set_new(j, "integration_name", json_string(KONNECT_INTEGRATION));
+	json_object_set(j, "labels", json_object_get(c->want, "labels"));
 	body = document_canonical(j);
 	json_decref(j);
 	return body;
@@ -129,6 +134,14 @@ bool converge_instance_request(const struct converge_instance *c, struct konnect
 	return false;
 }
 
+/* An id that is not ours: another daemon's, unless ours is so new that we are the one who takes over. */
+static bool another_writes(const struct converge_instance *c, const json_t *found)
+{
+	const char *id = konnect_text(json_object_get(found, "labels"), LABEL_WRITER);
+
+	return c->writer != NULL && !c->writer_is_new && *id != '\0' && strcmp(id, c->writer) != 0;
+}
+
 static void existing(struct converge_instance *c, json_t *found)
 {
 	const char *integration = konnect_text(json_object_get(found, "integration"), "name"),
@@ -149,6 +162,13 @@ static void existing(struct converge_instance *c, json_t *found)
 	if (konnect_is_foreign(found)) {
 		refuse(c, xasprintf("Konnect's integration instance \"%s\" is managed by another tool (label KONGCTL-*); give this "
 				    "instance another name", c->config->name));
+		return;
+	}
+	if (another_writes(c, found)) {
+		c->second_writer = true;
+		refuse(c, xasprintf("another adosyncd writes Konnect's integration instance \"%s\" (label " LABEL_WRITER "): stop one of "
+				    "the two; for this one to take over, remove the file \"writer\" from its state_directory and "
+				    "restart it", c->config->name));
 		return;
 	}
 	c->adopted = !konnect_is_ours(found, c->config->name);

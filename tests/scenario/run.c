@@ -2,6 +2,7 @@
  * real one over a loop without time and an HTTP engine without network; see README in this directory for the words. */
 #include <errno.h>
 #include <ftw.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "../../daemon/commands.h"
 #include "../../daemon/loop.h"
 #include "../../daemon/sink.h"
 #include "../../daemon/source.h"
@@ -85,6 +87,8 @@ static void start(struct scenario *s)
 		return;
 	}
 	free(notice);
+	/* time may have passed without a daemon */
+	loop_free(s->loop);
 	s->loop = loop_new();
 	if (syncd_new(s->loop, s->cache, s->config, s->config_file, SYNCD_DAEMON, &s->d) < 0) {
 		fail(s, "the daemon cannot start");
@@ -145,38 +149,62 @@ static int64_t span(const struct scenario *s, const char *text)
 	return sec;
 }
 
-/* "p/r", "p/r:disabled": a repository of a listing; its GUID is made of its place in the scenario's alphabet. */
+/* "300ms", or a span. */
+static int64_t span_ms(const struct scenario *s, const char *text)
+{
+	char *end;
+	long ms = strtol(text, &end, 10);
+
+	return strcmp(end, "ms") == 0 ? ms : span(s, text) * 1000;
+}
+
+/* One repository of a listing; its GUID is made of its id. */
+static void list_one(FILE *f, unsigned *count, const char *project, const char *name, const char *id, bool disabled)
+{
+	unsigned sum = 0;
+
+	for (const char *p = id; *p != '\0'; p++)
+		sum = sum * 131 + (unsigned char)*p;
+	fprintf(f, "%s{\"id\":\"%08x-0000-4000-8000-000000000000\",\"name\":\"%s\",\"project\":{\"id\":"
+		"\"%08x-0000-4000-9000-000000000000\",\"name\":\"%s\",\"visibility\":\"private\"},"
+		"\"defaultBranch\":\"refs/heads/main\",\"webUrl\":\"https://dev.azure.com/o/%s/_git/%s\",\"isDisabled\":%s}",
+		(*count)++ > 0 ? "," : "", sum, name, sum % 7 + 1, project, project, name, disabled ? "true" : "false");
+}
+
+/* "p/r", "p/r=ID", "p/r:disabled", "p/r*N" for p/r1 to p/rN. */
 static char *listing_of(char **words, int n)
 {
-	char *all = xstrdup(""), *more;
+	char *all = NULL;
+	size_t size;
+	FILE *f = open_memstream(&all, &size);
+	unsigned count = 0;
 
+	fputs("{\"value\":[", f);
 	for (int i = 0; i < n; i++) {
-		char *slash = strchr(words[i], '/'), *colon = strchr(words[i], ':'), *id = strchr(words[i], '=');
-		unsigned sum = 0;
+		char *slash = strchr(words[i], '/'), *colon = strchr(words[i], ':'), *id = strchr(words[i], '='),
+		     *star = strchr(words[i], '*');
+		bool disabled = colon != NULL && strcmp(colon + 1, "disabled") == 0;
+		char *const ends[] = { slash, colon, id, star };
 
 		if (slash == NULL)
 			abort();
-		*slash = '\0';
-		if (colon != NULL)
-			*colon = '\0';
-		if (id != NULL)
-			*id++ = '\0';
-		for (const char *p = id != NULL ? id : slash + 1; *p != '\0'; p++)
-			sum = sum * 131 + (unsigned char)*p;
-		more = xasprintf("%s%s{\"id\":\"%08x-0000-4000-8000-000000000000\",\"name\":\"%s\",\"project\":{\"id\":"
-				 "\"%08x-0000-4000-9000-000000000000\",\"name\":\"%s\",\"visibility\":\"private\"},"
-				 "\"defaultBranch\":\"refs/heads/main\",\"webUrl\":\"https://dev.azure.com/o/%s/_git/%s\","
-				 "\"isDisabled\":%s}", all, i > 0 ? "," : "", sum, slash + 1, sum % 7 + 1, words[i], words[i],
-				 slash + 1, colon != NULL && strcmp(colon + 1, "disabled") == 0 ? "true" : "false");
-		free(all);
-		all = more;
+		for (size_t k = 0; k < ELEMENTSOF(ends); k++)
+			if (ends[k] != NULL)
+				*ends[k] = '\0';
+		if (star == NULL)
+			list_one(f, &count, words[i], slash + 1, id != NULL ? id + 1 : slash + 1, disabled);
+		for (long k = 1; star != NULL && k <= strtol(star + 1, NULL, 10); k++) {
+			_cleanup_free_ char *name = xasprintf("%s%ld", slash + 1, k);
+
+			list_one(f, &count, words[i], name, name, disabled);
+		}
 	}
-	more = xasprintf("{\"value\":[%s],\"count\":%d}", all, n);
-	free(all);
-	return more;
+	fprintf(f, "],\"count\":%u}", count);
+	(void)fclose(f);
+	return all;
 }
 
-/* Behaviours by name, then "KEY VALUE" pairs: header "Retry-After: 5", body TEXT, delay SPAN. */
+/* Behaviours by name, then "KEY VALUE" pairs: header "Retry-After: 5", body TEXT, delay SPAN, times N. */
 static void behave(struct scenario *s, const char *organization, char **words, int n)
 {
 	static const struct {
@@ -194,13 +222,14 @@ static void behave(struct scenario *s, const char *organization, char **words, i
 		{ "policy", { .status = 403, .body = (char *)(uintptr_t)"{\"message\":\"VS403463: The policy failed.\"}" } },
 		{ "garbage", { .status = 200, .body = (char *)(uintptr_t)"this is no listing" } },
 		{ "cut", { .status = 200, .body = (char *)(uintptr_t)"{\"value\":[],\"count\":0" } },
+		{ "short", { .status = 200, .body = (char *)(uintptr_t)"{\"value\":[],\"count\":1}" } },
 		{ "down", { .error = (char *)(uintptr_t)"could not connect" } },
 		{ "silent", { .never = true } },
 		{ "slow", { .status = 200 } },
 	};
 	struct fake_behaviour b = { 0 };
 	char *headers = xstrdup(""), *more;
-	int64_t status;
+	int64_t status, times;
 
 	if (n == 0 || strcmp(words[0], "ok") == 0) {
 		fake_ado_set(organization, NULL);
@@ -222,7 +251,9 @@ static void behave(struct scenario *s, const char *organization, char **words, i
 		} else if (strcmp(words[i], "body") == 0) {
 			b.body = words[i + 1];
 		} else if (strcmp(words[i], "delay") == 0) {
-			b.delay_ms = span(s, words[i + 1]) * 1000;
+			b.delay_ms = span_ms(s, words[i + 1]);
+		} else if (strcmp(words[i], "times") == 0 && parse_int(words[i + 1], 1, 1000, &times) == 0) {
+			b.times = (unsigned)times;
 		} else {
 			fail(s, "unknown word %s", words[i]);
 		}
@@ -271,6 +302,18 @@ static void expect_quiet(struct scenario *s)
 			fail(s, "unexpected: %s %s: %s", lines[i].event, lines[i].instance, lines[i].message);
 		lines[i].expected = true;
 	}
+}
+
+/* No line of that event (and instance) that was not expected, whatever its priority. */
+static void expect_no(struct scenario *s, char **words, int n)
+{
+	struct fake_line *lines;
+	size_t count;
+
+	lines = fake_log(&count);
+	for (size_t i = 0; i < count; i++)
+		if (!lines[i].expected && strcmp(lines[i].event, words[0]) == 0 && (n < 2 || strcmp(lines[i].instance, words[1]) == 0))
+			fail(s, "unexpected: %s %s: %s", lines[i].event, lines[i].instance, lines[i].message);
 }
 
 /* Fewer than N lines of notice or more since the start of the scenario. */
@@ -347,6 +390,8 @@ static void expect(struct scenario *s, char **words, int n)
 
 	if (n >= 2 && strcmp(words[0], "log") == 0) {
 		expect_log(s, words + 1, n - 1);
+	} else if (n >= 2 && strcmp(words[0], "no") == 0) {
+		expect_no(s, words + 1, n - 1);
 	} else if (n == 1 && strcmp(words[0], "quiet") == 0) {
 		expect_quiet(s);
 	} else if (n == 2 && strcmp(words[0], "lines") == 0) {
@@ -377,6 +422,23 @@ static void expect(struct scenario *s, char **words, int n)
 	}
 }
 
+/* As adosyncctl would. */
+static void control(struct scenario *s, const char *name, const char *instance)
+{
+	json_t *request = json_pack("{s:s,s:[s]}", "command", name, "instances", instance);
+	struct command c = { 0 };
+
+	if (s->d == NULL) {
+		fail(s, "there is no daemon");
+	} else {
+		command_run(s->d, request, &c);
+		if (!json_is_true(json_object_get(c.answer, "ok")))
+			fail(s, "%s %s is refused", name, instance);
+	}
+	command_done(&c);
+	json_decref(request);
+}
+
 static void command(struct scenario *s, char **words, int n)
 {
 	char *listing;
@@ -398,8 +460,8 @@ static void command(struct scenario *s, char **words, int n)
 		start(s);
 	} else if (strcmp(words[0], "pass") == 0 && n == 2) {
 		if (s->loop == NULL)
-			(void)fake_loop_pass(s->loop = loop_new(), span(s, words[1]) * 1000);
-		else if (fake_loop_pass(s->loop, span(s, words[1]) * 1000) < 0)
+			(void)fake_loop_pass(s->loop = loop_new(), span_ms(s, words[1]));
+		else if (fake_loop_pass(s->loop, span_ms(s, words[1])) < 0)
 			fail(s, "one moment never ends");
 	} else if (strcmp(words[0], "ado") == 0 && n > 2) {
 		behave(s, words[1], words + 2, n - 2);
@@ -411,15 +473,10 @@ static void command(struct scenario *s, char **words, int n)
 		free(listing);
 	} else if (strcmp(words[0], "signal") == 0 && n == 2) {
 		fake_loop_signal(s->loop, strcmp(words[1], "HUP") == 0 ? SIGHUP : SIGTERM);
-	} else if (strcmp(words[0], "sync") == 0 && n == 2) {
-		if (source(s, words[1]) != NULL)
-			source_sync(source(s, words[1]));
-	} else if (strcmp(words[0], "pause") == 0 && n == 2) {
-		if (source(s, words[1]) != NULL)
-			source_pause(source(s, words[1]));
-	} else if (strcmp(words[0], "resume") == 0 && n == 2) {
-		if (source(s, words[1]) != NULL)
-			source_resume(source(s, words[1]));
+	} else if (strcmp(words[0], "clock") == 0 && n == 3) {
+		fake_loop_clock(strcmp(words[1], "back") == 0 ? -span(s, words[2]) : span(s, words[2]));
+	} else if (n == 2 && (strcmp(words[0], "sync") == 0 || strcmp(words[0], "pause") == 0 || strcmp(words[0], "resume") == 0)) {
+		control(s, words[0], words[1]);
 	} else {
 		fail(s, "unknown word %s", words[0]);
 	}
@@ -442,6 +499,15 @@ static void read_config(struct scenario *s, FILE *f)
 		text = more;
 	}
 	free(line);
+	/* a comparison with Konnect is what a scenario has to ask for */
+	if (strstr(text, "reconcile_interval") == NULL) {
+		char *konnect = strstr(text, "konnect {");
+
+		more = konnect != NULL ? xasprintf("%.*skonnect { reconcile_interval = 365d%s", (int)(konnect - text), text, konnect + 9)
+				       : xasprintf("konnect { reconcile_interval = 365d }\n%s", text);
+		free(text);
+		text = more;
+	}
 	write_file(s, "adosyncd.conf", text);
 	free(text);
 }
@@ -489,6 +555,7 @@ static void run(const char *file)
 	(void)nftw(s.directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	fake_http_reset();
 	fake_log_reset();
+	fake_loop_reset();
 	printf("%sok - %s\n", failures > before ? "not " : "", file);
 }
 

@@ -83,9 +83,9 @@ static const struct {
 	/* unknown keys, all of them at once */
 	{ K("colour = red\n regoin = eu"),
 	  "f:2: colour: unknown key in konnect; allowed: region, url, token_file, token_expires, rate_per_minute, max_in_flight, "
-	  "create_limit, resource_type, proxy, ca_file\n"
+	  "reconcile_interval, create_limit, resource_type, proxy, ca_file\n"
 	  "f:3: regoin: unknown key in konnect; allowed: region, url, token_file, token_expires, rate_per_minute, max_in_flight, "
-	  "create_limit, resource_type, proxy, ca_file" },
+	  "reconcile_interval, create_limit, resource_type, proxy, ca_file" },
 	{ D("listen = off"), "f:2: listen: unknown key in daemon; allowed: state_directory, control_socket, log_level, log_format" },
 	{ DEF("organization = o"),
 	  "f:2: organization: unknown key in defaults; allowed: poll_interval, api_version, include, exclude, "
@@ -250,6 +250,7 @@ static const char defaults_printed[] =
 	"\ttoken_file = \"konnect-token\"\n"
 	"\trate_per_minute = \"1000\"\n"
 	"\tmax_in_flight = \"8\"\n"
+	"\treconcile_interval = \"6h\"\n"
 	"\tcreate_limit = \"500\"\n"
 	"}\n\n"
 	"daemon {\n"
@@ -276,7 +277,7 @@ static const char everything[] =
 	"konnect { // comment\n"
 	"\tregion = \"eu\" url = 'https://Konnect.example:8443/base//'\n"
 	"\ttoken_file = \"/run/secrets/konnect token\" token_expires = \"2027-06-30\"\n"
-	"\trate_per_minute = 10000000 max_in_flight = \"100\" create_limit = 0\n"
+	"\trate_per_minute = 10000000 max_in_flight = \"100\" reconcile_interval = 1day create_limit = 0\n"
 	"\tresource_type = \"azure-devops-repository\"\n"
 	"\tproxy = \"socks5h://[2001:db8::1]:1080\" ca_file = \"ca.pem\"\n"
 	"}\n"
@@ -302,6 +303,7 @@ static const char everything_printed[] =
 	"\ttoken_expires = \"2027-06-30\"\n"
 	"\trate_per_minute = \"10000000\"\n"
 	"\tmax_in_flight = \"100\"\n"
+	"\treconcile_interval = \"1d\"\n"
 	"\tcreate_limit = \"0\"\n"
 	"\tresource_type = \"azure-devops-repository\"\n"
 	"\tproxy = \"socks5h://[2001:db8::1]:1080\"\n"

@@ -44,7 +44,7 @@ static void test_create(void)
 	struct cache_instance i = { 0 };
 	struct converge_instance c;
 
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, lines);
 	T_EQ_INT(c.step, INSTANCE_DONE);
 	T_OK(c.created && !c.adopted && !c.changed);
@@ -55,10 +55,10 @@ static void test_create(void)
 	converge_instance_done(&c);
 
 	/* and then it costs nothing */
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	T_EQ_INT(c.step, INSTANCE_DONE);
 	converge_instance_done(&c);
-	converge_instance_init(&c, &config, "another", &i, false);
+	converge_instance_init(&c, &config, "another", &i, false, NULL, false, false);
 	T_EQ_INT(c.step, INSTANCE_INTEGRATIONS);
 	forget(&c);
 }
@@ -79,13 +79,13 @@ static void test_lost_answer(void)
 	struct converge_instance c;
 
 	known(&i, NULL);
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, conflict);
 	T_EQ_INT(c.step, INSTANCE_DONE);
 	T_OK(!c.adopted && !c.changed);
 	forget(&c);
 	known(&i, NULL);
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, unreadable);
 	T_EQ_INT(c.step, INSTANCE_DONE);
 	T_EQ_STR(i.konnect_id, "i/1");
@@ -110,20 +110,20 @@ static void test_adopt(void)
 	struct converge_instance c;
 
 	known(&i, NULL);
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, plain);
 	T_OK(c.step == INSTANCE_DONE && c.adopted && c.changed);
 	T_EQ_STR(i.ack, ACK);
 	forget(&c);
 	known(&i, NULL);
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, no_labels);
 	T_EQ_STR(i.konnect_id, "i/1");
 	forget(&c);
 	named.display_name = (char[]){ "Contoso" };
 	named.description = (char[]){ "ours" };
 	known(&i, ACK);
-	converge_instance_init(&c, &named, NULL, &i, false);
+	converge_instance_init(&c, &named, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, configured);
 	T_OK(c.step == INSTANCE_DONE && !c.adopted && c.changed);
 	forget(&c);
@@ -141,7 +141,7 @@ static void test_label_removed(void)
 	struct converge_instance c;
 
 	known(&i, "{\"labels\":{\"team\":\"a\",\"tier\":\"b\"}}");
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, lines);
 	T_EQ_INT(c.step, INSTANCE_DONE);
 	forget(&c);
@@ -170,7 +170,7 @@ static void test_refused(void)
 		struct line lines[] = { { LOOKUP, rows[n].status, rows[n].found } };
 
 		known(&i, NULL);
-		converge_instance_init(&c, &config, NULL, &i, false);
+		converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 		PLAY(converge_instance, &c, lines);
 		T_EQ_INT(c.step, INSTANCE_REFUSED);
 		T_EQ_STR(c.error, rows[n].error);
@@ -202,32 +202,32 @@ static void test_refused_writes(void)
 	struct cache_instance i = { 0 };
 	struct converge_instance c;
 
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, integrations);
 	T_EQ_STR(c.error, "Konnect offers no integration azure-devops with resource types in this region; check region");
 	forget(&c);
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, garbage);
 	T_EQ_STR(c.error, "reading Konnect's integrations was answered with 200, but not with what was asked for");
 	forget(&c);
 	known(&i, NULL);
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, create);
 	T_EQ_STR(c.error, "creating the integration instance was refused with 400: config: no");
 	forget(&c);
 	known(&i, NULL);
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, name);
 	T_EQ_STR(c.error, "Konnect refuses the instance name \"contoso\" although nobody has it: name: is reserved; give this instance "
 			  "another name");
 	forget(&c);
 	known(&i, NULL);
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, patch);
 	T_EQ_STR(c.error, "changing the integration instance was refused with 400: too many labels");
 	forget(&c);
 	known(&i, NULL);
-	converge_instance_init(&c, &config, NULL, &i, false);
+	converge_instance_init(&c, &config, NULL, &i, false, NULL, false, false);
 	PLAY(converge_instance, &c, gone);
 	T_OK(c.step == INSTANCE_DONE && c.created);
 	forget(&c);
@@ -239,13 +239,13 @@ static void test_read_only(void)
 	struct cache_instance i = { .resource_type = xstrdup("repo"), .resource_keys = xstrdup("[]") };
 	struct converge_instance c;
 
-	converge_instance_init(&c, &config, NULL, &i, true);
+	converge_instance_init(&c, &config, NULL, &i, true, NULL, false, false);
 	PLAY(converge_instance, &c, missing);
 	T_OK(c.step == INSTANCE_DONE && c.created);
 	T_NULL(i.ack);
 	forget(&c);
 	known(&i, NULL);
-	converge_instance_init(&c, &config, NULL, &i, true);
+	converge_instance_init(&c, &config, NULL, &i, true, NULL, false, false);
 	PLAY(converge_instance, &c, adopted);
 	T_OK(c.step == INSTANCE_DONE && c.adopted && c.changed);
 	T_NULL(i.ack);

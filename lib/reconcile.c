@@ -1,0 +1,370 @@
+#include "reconcile.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "document.h"
+#include "limits.h"
+#include "util.h"
+
+int reconcile_init(struct reconcile *r, struct cache *cache, const struct config_instance *config,
+		   struct cache_instance *instance, int64_t now, reconcile_event_fn on_event, void *arg)
+{
+	int64_t last_id = 0;
+
+	if (cache_last_id(cache, &last_id) < 0)
+		return -EIO;
+	*r = (struct reconcile){ .cache = cache, .config = config, .instance = instance, .now = now, .on_event = on_event,
+				 .arg = arg, .page = 1, .total = -1, .last_id = last_id };
+	r->services = xcalloc((size_t)last_id / 8 + 1, 1);
+	r->mappings = xcalloc((size_t)last_id / 8 + 1, 1);
+	return 0;
+}
+
+void reconcile_done(struct reconcile *r)
+{
+	free(r->services);
+	free(r->mappings);
+	free(r->confirming);
+	free(r->error);
+	*r = (struct reconcile){ 0 };
+}
+
+/* Rows that are entered on the way are beyond the last one, and need no bit: they came out of the list. */
+static void mark(const struct reconcile *r, uint8_t *bits, int64_t id)
+{
+	if (id <= r->last_id)
+		bits[id / 8] = (uint8_t)(bits[id / 8] | 1U << (id % 8));
+}
+
+static bool marked(const struct reconcile *r, const uint8_t *bits, int64_t id)
+{
+	return id > r->last_id || (bits[id / 8] >> (id % 8) & 1) != 0;
+}
+
+bool reconcile_request(const struct reconcile *r, struct konnect_request *ret)
+{
+	_cleanup_free_ char *name = konnect_encode(r->config->name), *id = NULL;
+
+	*ret = (struct konnect_request){ .method = "GET" };
+	switch (r->step) {
+	case RECONCILE_SERVICES:
+		ret->path = xasprintf("/v1/catalog-services?filter%%5Blabels." LABEL_INSTANCE "%%5D%%5Beq%%5D=%s&sort=created_at"
+				      "&page%%5Bsize%%5D=%d&page%%5Bnumber%%5D=%u", name, KONNECT_PAGE_SIZE, r->page);
+		return true;
+	case RECONCILE_MAPPINGS:
+		ret->path = xasprintf("/v1/resource-mappings?filter%%5Bresource.integration.instance.name%%5D%%5Beq%%5D=%s"
+				      "&sort=created_at&page%%5Bsize%%5D=%d&page%%5Bnumber%%5D=%u", name, KONNECT_PAGE_SIZE, r->page);
+		return true;
+	case RECONCILE_CONFIRM:
+		id = konnect_encode(r->confirming);
+		ret->path = xasprintf("/v1/catalog-services/%s", id);
+		return true;
+	case RECONCILE_SCAN:
+	case RECONCILE_DONE:
+	case RECONCILE_FAILED:
+		break;
+	}
+	return false;
+}
+
+static void set_text(char **field, const char *s)
+{
+	char *copy = s != NULL ? xstrdup(s) : NULL;
+
+	free(*field);
+	*field = copy;
+}
+
+static void fail(struct reconcile *r, char *why)
+{
+	free(r->error);
+	r->error = why;
+	r->step = RECONCILE_FAILED;
+}
+
+static void event(struct reconcile *r, enum reconcile_event e, const struct cache_row *row)
+{
+	r->n_events++;
+	r->on_event(r->arg, e, row);
+}
+
+/* The row now has that document in Konnect, less what somebody edited. */
+static void acknowledge(struct reconcile *r, struct cache_row *row, json_t *doc)
+{
+	char *text;
+
+	document_leave(doc, row->theirs);
+	text = document_canonical(doc);
+	free(row->ack);
+	row->ack = text;
+	row->have = digest_bytes(cache_key(r->cache), text, strlen(text));
+}
+
+static void consider(struct reconcile *r, struct cache_row *row)
+{
+	_cleanup_free_ char *text = document_row(r->config, row);
+
+	row->want = digest_bytes(cache_key(r->cache), text, strlen(text));
+}
+
+static json_t *wanted(struct reconcile *r, const struct cache_row *row)
+{
+	_cleanup_free_ char *text = document_service(r->config, &row->repo, row->service_name, row->state);
+
+	return json_loads(text, 0, NULL);
+}
+
+/* The service is the row's: what it holds is what is had. */
+static int compare(struct reconcile *r, struct cache_row *row, const json_t *service)
+{
+	bool adopted = row->service_id == NULL;
+	json_t *ack = row->ack != NULL ? json_loads(row->ack, 0, NULL) : NULL, *want = wanted(r, row), *doc;
+	struct digest had = row->have;
+	bool was_pending = memcmp(&row->have, &row->want, sizeof(had)) != 0, repair;
+	int e;
+
+	set_text(&row->service_id, konnect_text(service, "id"));
+	row->theirs |= ack != NULL ? document_edited(service, ack) : document_edited_unknown(service, want);
+	doc = document_of_service(service, want);
+	acknowledge(r, row, doc);
+	consider(r, row);
+	repair = !was_pending && memcmp(&row->have, &had, sizeof(had)) != 0 && memcmp(&row->have, &row->want, sizeof(had)) != 0;
+	if (adopted || repair) {
+		free(row->parked);
+		row->parked = NULL;
+	}
+	e = cache_row_save(r->cache, row);
+	json_decref(ack);
+	json_decref(want);
+	json_decref(doc);
+	if (e == 0 && adopted)
+		event(r, RECONCILE_ADOPTED, row);
+	else if (e == 0 && repair)
+		event(r, RECONCILE_REPAIRED, row);
+	return e == -EEXIST ? 0 : e;
+}
+
+/* A service of ours whose repository the listing has not: what is known of it is what its labels say. */
+static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[16])
+{
+	const json_t *labels = json_object_get(service, "labels"),
+		     *git_repo = json_object_get(json_object_get(service, "custom_fields"), "git_repo");
+	const char *name = konnect_text(git_repo, "name"), *project = konnect_text(labels, LABEL_PROJECT),
+		   *project_id = konnect_text(labels, LABEL_PROJECT_ID);
+	struct cache_row row = { .instance = r->instance->id, .state = REPO_ACTIVE, .missing_since = r->now };
+	json_t *doc, *want;
+	int e;
+
+	memcpy(row.repo.guid, guid, 16);
+	row.repo.name = xstrdup(*name != '\0' ? name : konnect_text(service, "name"));
+	row.repo.project_name = xstrdup(*project != '\0' ? project : "?");
+	row.repo.project_id = xstrdup(*project_id != '\0' ? project_id : "00000000-0000-0000-0000-000000000000");
+	/* of no element, but no other row's either */
+	row.raw = digest_bytes(cache_key(r->cache), guid, 16);
+	row.service_name = xstrdup(konnect_text(service, "name"));
+	row.service_id = xstrdup(konnect_text(service, "id"));
+	want = wanted(r, &row);
+	row.theirs = document_edited_unknown(service, want) & DOCUMENT_DISPLAY_NAME;
+	doc = document_of_service(service, want);
+	acknowledge(r, &row, doc);
+	row.want = row.have;
+	e = cache_row_save(r->cache, &row);
+	json_decref(want);
+	json_decref(doc);
+	if (e == 0)
+		event(r, RECONCILE_ENTERED, &row);
+	cache_row_done(&row);
+	return e == -EEXIST ? 0 : e;
+}
+
+static int service_seen(struct reconcile *r, const json_t *service)
+{
+	const char *id = konnect_text(service, "id"),
+		   *text = konnect_text(json_object_get(service, "labels"), LABEL_REPOSITORY_ID);
+	struct cache_row row = { 0 };
+	uint8_t guid[16];
+	int e;
+
+	if (!konnect_is_ours(service, r->config->name) || *id == '\0' || guid_parse(text, guid) < 0)
+		return 0;
+	r->n_services++;
+	e = cache_row_by_guid(r->cache, r->instance->id, guid, &row);
+	if (e == -ENOENT)
+		return enter(r, service, guid);
+	if (e < 0)
+		return e;
+	/* a second service with the same mark is not the one we know, and is left alone */
+	if (row.service_id == NULL || strcmp(row.service_id, id) == 0) {
+		mark(r, r->services, row.id);
+		if (row.service_id == NULL)
+			set_text(&row.service_name, konnect_text(service, "name"));
+		if (row.state != REPO_EXCLUDED || row.service_id == NULL)
+			e = compare(r, &row, service);
+	}
+	cache_row_done(&row);
+	return e;
+}
+
+static int mapping_seen(struct reconcile *r, const json_t *mapping)
+{
+	const char *id = konnect_text(mapping, "id"), *service = konnect_text(json_object_get(mapping, "service"), "id");
+	const json_t *config = json_object_get(json_object_get(mapping, "resource"), "config");
+	struct cache_row row = { 0 };
+	json_t *ours, *value;
+	const char *key;
+	bool same = true;
+	int e;
+
+	if (*id == '\0' || *service == '\0' || r->instance->resource_keys == NULL)
+		return 0;
+	e = cache_row_by_service(r->cache, r->instance->id, service, &row);
+	if (e < 0)
+		return e == -ENOENT ? 0 : e;
+	ours = konnect_resource_config(r->instance->resource_keys, r->config, &row.repo);
+	json_object_foreach(ours, key, value)
+		same = same && json_equal(json_object_get(config, key), value);
+	json_decref(ours);
+	if (same) {
+		mark(r, r->mappings, row.id);
+		if (row.mapping_id == NULL || strcmp(row.mapping_id, id) != 0) {
+			set_text(&row.mapping_id, id);
+			e = cache_row_save(r->cache, &row);
+		}
+	}
+	cache_row_done(&row);
+	return e == -EEXIST ? 0 : e;
+}
+
+/* Whether the page ends the list, and the list is what it says it is. */
+static bool page_taken(struct reconcile *r, const json_t *answer, size_t n, bool *ret_last)
+{
+	const json_t *total = json_object_get(json_object_get(json_object_get(answer, "meta"), "page"), "total");
+
+	r->seen_elements += n;
+	if (json_is_integer(total)) {
+		if (r->total >= 0 && r->total != json_integer_value(total)) {
+			fail(r, xstrdup("Konnect's list changed while it was read"));
+			return false;
+		}
+		r->total = json_integer_value(total);
+	}
+	*ret_last = n < KONNECT_PAGE_SIZE || (json_int_t)r->seen_elements == r->total;
+	if (*ret_last && r->total >= 0 && r->total != (json_int_t)r->seen_elements) {
+		fail(r, xasprintf("Konnect's list has %zu objects but says %" JSON_INTEGER_FORMAT, r->seen_elements, r->total));
+		return false;
+	}
+	return true;
+}
+
+static int page_answer(struct reconcile *r, int status, const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "data"), *item;
+	bool last = false;
+	char reason[MESSAGE_MAX];
+	size_t i;
+	int e = 0;
+
+	if (status != 200 || !json_is_array(list) || json_array_size(list) > KONNECT_PAGE_SIZE) {
+		fail(r, xasprintf("Konnect's list was answered with %d: %s", status, konnect_reason(answer, reason, sizeof(reason))));
+		return 0;
+	}
+	json_array_foreach(list, i, item)
+		if (e == 0)
+			e = r->step == RECONCILE_SERVICES ? service_seen(r, item) : mapping_seen(r, item);
+	if (e < 0)
+		return e;
+	if (!page_taken(r, answer, json_array_size(list), &last))
+		return 0;
+	r->page++;
+	if (!last)
+		return 0;
+	r->page = 1;
+	r->total = -1;
+	r->seen_elements = 0;
+	if (r->step == RECONCILE_SERVICES) {
+		r->step = RECONCILE_MAPPINGS;
+		return 0;
+	}
+	r->step = RECONCILE_SCAN;
+	return 0;
+}
+
+/* A look at one service: gone, or there without our label, which is put back. */
+static int confirm_answer(struct reconcile *r, int status, const json_t *answer)
+{
+	struct cache_row row = { 0 };
+	int e = cache_row_by_id(r->cache, r->cursor, &row);
+
+	if (e == -ENOENT || (e == 0 && (row.service_id == NULL || strcmp(row.service_id, r->confirming) != 0))) {
+		cache_row_done(&row);
+		r->step = RECONCILE_SCAN;
+		return 0;
+	}
+	if (e < 0)
+		return e;
+	r->step = RECONCILE_SCAN;
+	if (status == 404) {
+		set_text(&row.service_id, NULL);
+		set_text(&row.mapping_id, NULL);
+		set_text(&row.ack, NULL);
+		set_text(&row.parked, NULL);
+		row.have = (struct digest){ 0 };
+		row.theirs = 0;
+		consider(r, &row);
+		e = cache_row_save(r->cache, &row);
+		if (e == 0 && row.state != REPO_EXCLUDED && row.missing_since == 0)
+			event(r, RECONCILE_RECREATED, &row);
+	} else if (status == 200 && strcmp(konnect_text(answer, "id"), row.service_id) == 0 && !konnect_is_foreign(answer)) {
+		e = compare(r, &row, answer);
+	}
+	cache_row_done(&row);
+	return e;
+}
+
+/* Stops at a row whose service was not in the list, which is to be looked at. A mapping that was not in its list is made
+ * again. */
+int reconcile_scan(struct reconcile *r)
+{
+	struct cache_row row = { 0 };
+	int e = 0;
+
+	free(r->confirming);
+	r->confirming = NULL;
+	r->step = RECONCILE_SCAN;
+	for (unsigned n = 0; n < CACHE_BATCH_ROWS && r->step == RECONCILE_SCAN; n++) {
+		e = cache_row_next(r->cache, r->instance->id, r->cursor, &row);
+		if (e == -ENOENT)
+			r->step = RECONCILE_DONE;
+		if (e < 0)
+			return e == -ENOENT ? 0 : e;
+		r->cursor = row.id;
+		if (row.service_id != NULL && !marked(r, r->services, row.id)) {
+			r->confirming = xstrdup(row.service_id);
+			r->step = RECONCILE_CONFIRM;
+		} else if (row.mapping_id != NULL && !marked(r, r->mappings, row.id)) {
+			set_text(&row.mapping_id, NULL);
+			e = cache_row_save(r->cache, &row);
+		}
+		cache_row_done(&row);
+		if (e < 0)
+			return e;
+	}
+	return 0;
+}
+
+int reconcile_answer(struct reconcile *r, int status, const json_t *answer)
+{
+	switch (r->step) {
+	case RECONCILE_SERVICES:
+	case RECONCILE_MAPPINGS:
+		return page_answer(r, status, answer);
+	case RECONCILE_CONFIRM:
+		return confirm_answer(r, status, answer);
+	case RECONCILE_SCAN:
+	case RECONCILE_DONE:
+	case RECONCILE_FAILED:
+		break;
+	}
+	return 0;
+}
