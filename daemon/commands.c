@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "../lib/credential.h"
 #include "../lib/util.h"
 #include "loop.h"
 #include "sink.h"
@@ -62,6 +63,7 @@ static json_t *status_of(const struct syncd *d, const struct source *s)
 	const struct schedule *sch = source_schedule(s);
 	const struct cache_instance *c = source_cached(s);
 	json_t *o = json_object();
+	char *remark;
 
 	(void)d;
 	json_object_set_new(o, "name", json_string(source_config(s)->name));
@@ -75,6 +77,9 @@ static json_t *status_of(const struct syncd *d, const struct source *s)
 	json_object_set_new(o, "last_poll", time_or_null(c->last_poll));
 	json_object_set_new(o, "last_complete", time_or_null(c->last_complete));
 	json_object_set_new(o, "next_poll", time_or_null(sch->state == INSTANCE_PAUSED ? 0 : c->next_poll));
+	remark = credential_remark(c->credential);
+	json_object_set_new(o, "shared_pat", text_or_null(remark));
+	free(remark);
 	add_counts(o, s);
 	return o;
 }

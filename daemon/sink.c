@@ -143,8 +143,25 @@ void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bo
 void sink_queue_reconcile(struct sink_queue *q)
 {
 	q->reconcile = true;
+	q->share_verify = true;
+	q->share_refused = false;
 	/* the integration instance as well: it may be gone, or another daemon's by now */
 	q->instance_ready = false;
+	q->active = q->has_work = q->again = true;
+	sink_wake(q->sink);
+}
+
+void sink_queue_share(struct sink_queue *q, const struct digest *pat)
+{
+	bool changed = !q->share_known || memcmp(&q->share, pat, sizeof(*pat)) != 0;
+
+	q->share = *pat;
+	q->share_known = true;
+	if (!changed)
+		return;
+	q->share_refused = false;
+	if (!credential_pending(q->instance, pat))
+		return;
 	q->active = q->has_work = q->again = true;
 	sink_wake(q->sink);
 }
@@ -371,6 +388,7 @@ void sink_cache_failed(struct sink *s)
 
 	TAILQ_FOREACH(q, &s->queues, link)
 		q->active = q->has_work = q->again = true;
+	s->cache_lost = true;
 	sink_event(s, SINK_FAILED, 0, why);
 }
 
@@ -407,6 +425,9 @@ static struct job *queue_next(struct sink_queue *q)
 		q->has_work = q->again = false;
 		return q->found == NULL && !q->would_create && q->creations > 0 ? job_new(q, JOB_SERVICES, NULL) : NULL;
 	}
+	if (q->share_known && !q->share_refused &&
+	    (credential_pending(q->instance, &q->share) || (q->share_verify && !digest_is_zero(&q->share))))
+		return q->jobs == 0 ? job_new(q, JOB_CREDENTIAL, NULL) : NULL;
 	if (q->reconcile)
 		return q->jobs == 0 ? job_new(q, JOB_RECONCILE, NULL) : NULL;
 	e = next_row(q, &row);
@@ -478,8 +499,13 @@ static void on_pump(void *arg)
 	struct job *j = NULL;
 
 	/* what Konnect acknowledged is safe before anything that builds on it is sent */
-	if (cache_flush(s->cache) < 0)
+	if (cache_flush(s->cache) < 0) {
 		sink_cache_failed(s);
+	} else if (s->cache_lost && s->answered) {
+		s->cache_lost = false;
+		sink_event(s, SINK_ANSWERED, 0, NULL);
+	}
+	s->answered = false;
 	if (s->stopped != NULL) {
 		stop_if_quiet(s);
 		return;

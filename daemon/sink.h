@@ -58,6 +58,9 @@ void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bo
 /* Compare Konnect itself with the cache, before anything else of this instance is pushed. */
 void sink_queue_reconcile(struct sink_queue *q);
 
+/* The PAT that Konnect is to have as the instance's credential, by its digest: one that a poll found good, or all zero. */
+void sink_queue_share(struct sink_queue *q, const struct digest *pat);
+
 struct sink_stats {
 	uint32_t total;			/* rows that were pending when it was woken last */
 	uint32_t created, changed, adopted, repaired, parked;	/* since then */

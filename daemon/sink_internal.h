@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "../lib/converge.h"
+#include "../lib/credential.h"
 #include "../lib/reconcile.h"
 #include "sink.h"
 
@@ -14,6 +15,7 @@ struct transfer;
 enum job_kind {
 	JOB_INSTANCE,	/* the integration instance */
 	JOB_ROW,	/* one repository */
+	JOB_CREDENTIAL,	/* of the integration instance */
 	JOB_RECONCILE,	/* compares Konnect's lists with the cache */
 	JOB_SERVICES,	/* reads which services are ours, page by page (SINK_READ_ONLY) */
 };
@@ -25,6 +27,7 @@ struct job {
 	union {
 		struct converge_instance instance;
 		struct converge row;
+		struct credential credential;
 		struct reconcile reconcile;
 		unsigned page;
 	};
@@ -43,6 +46,10 @@ struct sink_queue {
 	const struct config_instance *config;
 	struct cache_instance *instance;
 	bool active;			/* woken, and not reported idle since */
+	struct digest share;		/* of the PAT that Konnect is to have, all zero = none */
+	bool share_known;		/* a poll has said so since the start */
+	bool share_verify;		/* what Konnect says of it is to be read */
+	bool share_refused;		/* Konnect will not have it: not tried again before something changes */
 	bool reconcile;			/* Konnect is to be compared with the cache before anything is pushed */
 	bool instance_ready;		/* integration instance and resource type are known */
 	char *refused;			/* why Konnect will not have the instance */
@@ -82,6 +89,8 @@ struct sink {
 	char *resource_type, *resource_keys; /* of azure-devops, read once for all instances; NULL before */
 	struct digest token;		/* of the token that was refused */
 	bool given_up;			/* what is not done now stays pending (all modes but SINK_DAEMON) */
+	bool cache_lost;		/* it is lost to the cache: an answer counts once it has been written */
+	bool answered;
 	void (*stopped)(void *arg);	/* set: stopping */
 	void *stopped_arg;
 };

@@ -40,6 +40,13 @@ struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *
 		converge_instance_init(&j->instance, q->config, q->sink->config->konnect.resource_type, q->instance,
 				       q->sink->mode == SINK_READ_ONLY, q->sink->writer.id, q->sink->writer.is_new, q->reconcile);
 		break;
+	case JOB_CREDENTIAL:
+		credential_init(&j->credential, q->instance, &q->share, q->share_verify, loop_wall_sec(q->sink->loop));
+		q->share_verify = false;
+		/* that it may be gone is kept before it is removed */
+		if (cache_instance_save(q->sink->cache, q->instance) < 0 || cache_flush(q->sink->cache) < 0)
+			sink_cache_failed(q->sink);
+		break;
 	case JOB_RECONCILE:
 		if (reconcile_init(&j->reconcile, q->sink->cache, q->config, q->instance, loop_wall_sec(q->sink->loop), on_reconciled,
 				   q) < 0)
@@ -77,6 +84,9 @@ struct job *job_free(struct job *j)
 	case JOB_ROW:
 		converge_done(&j->row);
 		break;
+	case JOB_CREDENTIAL:
+		credential_done(&j->credential);
+		break;
 	case JOB_RECONCILE:
 		reconcile_done(&j->reconcile);
 		break;
@@ -102,9 +112,31 @@ static void job_drop(struct job *j)
 	sink_job_done(j);
 }
 
+/* The PAT as it is in its file now. 0, or -ESTALE when it is not the one that a poll found good. */
+static int credential_request_of(const struct job *j, struct konnect_request *ret)
+{
+	const struct sink *s = j->queue->sink;
+	char *pat = NULL, *error = NULL;
+	struct digest d = { 0 };
+	int r = secret_read(j->config->directory, j->queue->config->pat_file, &pat, &error);
+
+	free(error);
+	if (r == 0)
+		d = digest_bytes(cache_key(s->cache), pat, strlen(pat));
+	r = memcmp(&d, &j->credential.want, sizeof(d)) == 0 ? 0 : -ESTALE;
+	if (r == 0)
+		(void)credential_request(&j->credential, pat, ret);
+	secret_free(pat);
+	return r;
+}
+
 static bool request_of(const struct job *j, struct konnect_request *ret)
 {
 	switch (j->kind) {
+	case JOB_CREDENTIAL:
+		if (j->credential.step == CREDENTIAL_CREATE)
+			return credential_request_of(j, ret) == 0;
+		return credential_request(&j->credential, NULL, ret);
 	case JOB_INSTANCE:
 		return converge_instance_request(&j->instance, ret);
 	case JOB_ROW:
@@ -281,6 +313,32 @@ static bool instance_answered(struct job *j, int status, const json_t *answer)
 	return false;
 }
 
+static bool credential_answered(struct job *j, int status, const json_t *answer)
+{
+	struct credential *c = &j->credential;
+	struct sink_queue *q = j->queue;
+	_cleanup_free_ char *remark = NULL;
+
+	credential_answer(c, status, answer);
+	if (cache_instance_save(q->sink->cache, q->instance) < 0)
+		sink_cache_failed(q->sink);
+	if (c->step == CREDENTIAL_REFUSED) {
+		q->share_refused = true;
+		log_write(j, LOG_WARNING, EVENT_PARKED, "%s; it is tried again when the PAT changes, or with the next comparison", c->error);
+		return false;
+	}
+	if (c->step != CREDENTIAL_DONE)
+		return true;
+	if (c->created || c->replaced)
+		log_write(j, LOG_NOTICE, EVENT_CHANGED, "Konnect has the %sPAT as the instance's credential", c->replaced ? "new " : "");
+	else if (c->removed)
+		log_write(j, LOG_NOTICE, EVENT_CHANGED, "Konnect has the PAT no longer");
+	remark = credential_remark(q->instance->credential);
+	if (remark != NULL && (c->created || c->replaced || c->tainted))
+		log_write(j, LOG_WARNING, EVENT_NONE, "%s", remark);
+	return false;
+}
+
 #define RECONCILED_SINGLY_MAX 50	/* events of one reconcile that get a line each */
 
 static void on_reconciled(void *arg, enum reconcile_event event, const struct cache_row *row)
@@ -342,7 +400,8 @@ static bool reconcile_goes_on(struct job *j)
 	q->reconciled = 0;
 	q->reconcile = false;
 	q->instance->last_reconcile = r->now;
-	if (cache_instance_save(q->sink->cache, q->instance) < 0)
+	/* what Konnect refused is tried again */
+	if (cache_unpark(q->sink->cache, q->instance->id) < 0 || cache_instance_save(q->sink->cache, q->instance) < 0)
 		sink_cache_failed(q->sink);
 	return false;
 }
@@ -369,6 +428,8 @@ static bool answered(struct job *j, int status, const json_t *answer)
 		return instance_answered(j, status, answer);
 	case JOB_ROW:
 		return row_answered(j, status, answer);
+	case JOB_CREDENTIAL:
+		return credential_answered(j, status, answer);
 	case JOB_RECONCILE:
 		if (reconcile_answer(&j->reconcile, status, answer) < 0)
 			sink_cache_failed(j->queue->sink);
@@ -408,6 +469,25 @@ static char *words(const char *what, int status, const json_t *answer)
 	return status != 0 ? xasprintf("%s with %d%s%s", what, status, reason[0] != '\0' ? ": " : "", reason) : xstrdup(what);
 }
 
+/* Whether the request is sent again: a first 403 after a while, and one that was the token's when the token is good again. */
+static bool forbidden(struct job *j, int64_t wait)
+{
+	struct sink *s = j->queue->sink;
+	struct job *other;
+
+	sink_event(s, SINK_FORBIDDEN, wait, "the token may not do this (403); it needs the role of a Catalog admin");
+	if (s->schedule.state == SINK_CREDENTIAL) {
+		TAILQ_FOREACH(other, &s->jobs, link)
+			other->forbidden = false;
+		return true;
+	}
+	if (j->forbidden)
+		return false;
+	j->forbidden = true;
+	j->not_before = loop_now_ms(s->loop) + FORBIDDEN_RETRY_MS;
+	return true;
+}
+
 /* Whether the answer was dealt with as one about the whole of Konnect. */
 static bool about_konnect(struct job *j, const struct transfer *t, const struct http_result *r, const json_t *answer)
 {
@@ -417,15 +497,13 @@ static bool about_konnect(struct job *j, const struct transfer *t, const struct 
 		failed(j, SINK_FAILED, 0, xasprintf("did not answer: %s", r->error));
 	} else if (r->status == 401) {
 		failed(j, SINK_UNAUTHORIZED, wait, words("refused the token", r->status, answer));
-	} else if (r->status == 403 && !j->forbidden) {
-		j->forbidden = true;
-		j->not_before = loop_now_ms(j->queue->sink->loop) + FORBIDDEN_RETRY_MS;
-		sink_event(j->queue->sink, SINK_FORBIDDEN, wait, "the token may not do this (403); it needs the role of a Catalog admin");
+	} else if (r->status == 403) {
+		return forbidden(j, wait);
 	} else if (r->status == 429) {
 		failed(j, SINK_WAS_THROTTLED, wait, words("limits the rate of requests", r->status, answer));
 	} else if (r->status == 408 || r->status == 407 || r->status >= 500 || (r->status >= 300 && r->status < 400)) {
 		failed(j, SINK_FAILED, wait, words("answered", r->status, answer));
-	} else if (r->status < 300 && answer == NULL) {
+	} else if (r->status < 300 && r->status != 204 && answer == NULL) {
 		/* it may have been done: the next try finds out */
 		failed(j, SINK_FAILED, 0, xasprintf("answered %d with something that is not JSON", r->status));
 	} else {
@@ -443,10 +521,9 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 	j->transfer = NULL;
 	s->in_flight--;
 	if (!about_konnect(j, t, r, answer)) {
-		if (r->status == 403)
-			sink_event(s, SINK_FORBIDDEN, 0, "the token may not do this (403); it needs the role of a Catalog admin");
-		else
+		if (r->status != 403 && !s->cache_lost)
 			sink_event(s, SINK_ANSWERED, 0, NULL);
+		s->answered = true;
 		j->tries = 0;
 		if (!answered(j, r->status, answer))
 			sink_job_done(j);
@@ -494,9 +571,11 @@ int job_send(struct job *j)
 		return -EAGAIN;
 	}
 	if (!request_of(j, &q)) {
-		/* there is nothing to do after all */
+		/* there is nothing to do after all; or the PAT has changed since the poll, and waits for the next one */
 		if (j->kind == JOB_INSTANCE)
 			instance_ready(j);
+		else if (j->kind == JOB_CREDENTIAL && j->credential.step == CREDENTIAL_CREATE)
+			j->queue->share_refused = true;
 		sink_job_done(j);
 		return 0;
 	}

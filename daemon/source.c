@@ -159,14 +159,20 @@ void source_log(struct source *s, int priority, enum event_id event, const struc
 	va_end(ap);
 }
 
+/* Whether a new PAT is waited for: the last answer doubts it, or none has been good since it was lost. */
+static bool watches_secret(const struct source *s)
+{
+	return schedule_watches_secret(&s->schedule) || (s->cached.reminded != 0 && s->schedule.state != INSTANCE_PAUSED);
+}
+
 /* Where the schedule stands, for the next start. */
 static void keep(struct source *s)
 {
-	s->cached.state = (int)(s->schedule.pausing ? INSTANCE_PAUSED : s->schedule.state);
+	s->cached.state = (int)(s->schedule.pausing ? INSTANCE_PAUSED : schedule_shown(&s->schedule));
 	s->cached.state_since = s->schedule.since;
 	s->cached.attempts = s->schedule.attempts;
 	s->cached.verdict = (int)s->schedule.verdict;
-	s->cached.secret = schedule_watches_secret(&s->schedule) ? s->secret : (struct digest){ 0 };
+	s->cached.secret = watches_secret(s) ? s->secret : (struct digest){ 0 };
 	if (cache_instance_save(s->x->cache, &s->cached) < 0 || cache_flush(s->x->cache) < 0)
 		source_log(s, LOG_ERR, EVENT_NONE, NULL, "where the schedule stands cannot be kept: %s", cache_error(s->x->cache));
 }
@@ -195,7 +201,7 @@ static void transition(struct source *s, enum schedule_event event, enum verdict
 	if (!s->x->scheduled)
 		return;
 	loop_timer_arm(s->due, ms);
-	if (schedule_watches_secret(&s->schedule))
+	if (watches_secret(s))
 		loop_timer_arm(s->watch, SECRET_WATCH_MS);
 }
 
@@ -220,6 +226,7 @@ void source_pause(struct source *s)
 void source_resume(struct source *s)
 {
 	transition(s, SCHEDULE_RESUME, VERDICT_OK, 0);
+	keep(s);
 }
 
 void source_reconfigure(struct source *s)
@@ -268,7 +275,7 @@ static void on_watch(void *arg)
 	char *pat = NULL, *error = NULL;
 	struct digest d;
 
-	if (!schedule_watches_secret(&s->schedule))
+	if (!watches_secret(s))
 		return;
 	loop_timer_arm(s->watch, SECRET_WATCH_MS);
 	if (source_secret(s, &pat, &d, &error) == 0 && memcmp(&d, &s->secret, sizeof(d)) != 0) {
@@ -328,7 +335,7 @@ void source_start(struct source *s)
 		wait = 0;
 	if (s->schedule.state != INSTANCE_PAUSED)
 		loop_timer_arm(s->due, wait * 1000);
-	if (schedule_watches_secret(&s->schedule))
+	if (watches_secret(s))
 		loop_timer_arm(s->watch, 0);
 	reconcile_if_due(s);
 	source_push(s);
@@ -347,6 +354,14 @@ static void say_hold(struct source *s, char *hold)
 	s->hold = hold;
 }
 
+/* The poll was made with this PAT, and it was good. */
+static void share(struct source *s)
+{
+	static const struct digest none;
+
+	sink_queue_share(s->queue, s->config->share_pat ? &s->secret : &none);
+}
+
 static void completed(struct source *s)
 {
 	const struct intake_result *r = &s->result;
@@ -356,6 +371,7 @@ static void completed(struct source *s)
 		source_log(s, LOG_ERR, EVENT_NONE, NULL, "the cache cannot be read: %s", cache_error(s->x->cache));
 	else
 		wake_sink(s);
+	share(s);
 	reconcile_if_due(s);
 	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u returned", r->listed,
 		   r->added, r->changed, r->missing, r->returned);
@@ -371,17 +387,22 @@ static void log_transition(struct source *s, enum instance_state from)
 	const struct poll_outcome *o = &s->outcome;
 	struct log_fields f = { .http_status = o->status, .activity_id = o->activity_id };
 	const char *advice = verdict_advice(o->verdict);
+	/* it was said once, and is lost until a poll is good, whatever else comes in between */
+	bool lost = s->cached.reminded != 0;
 	char next[64];
 
 	(void)format_span(next, sizeof(next), s->cached.next_poll - loop_wall_sec(s->x->loop));
-	if (from == to) {
+	if (lost && to == INSTANCE_WAITING) {
+		s->cached.reminded = 0;
+		source_log(s, LOG_NOTICE, EVENT_CREDENTIAL_RESTORED, NULL, "the PAT is accepted again");
+		return;
+	}
+	if (from == to || (lost && to == INSTANCE_CREDENTIAL)) {
 		if (o->verdict != VERDICT_OK)
 			source_log(s, LOG_DEBUG, EVENT_POLL_FAILED, &f, "%s, still; next try in %s", s->trouble, next);
 		return;
 	}
-	if (from == INSTANCE_CREDENTIAL && to == INSTANCE_WAITING)
-		source_log(s, LOG_NOTICE, EVENT_CREDENTIAL_RESTORED, NULL, "the PAT is accepted again");
-	else if (from == INSTANCE_BLOCKED && to == INSTANCE_WAITING)
+	if (from == INSTANCE_BLOCKED && to == INSTANCE_WAITING)
 		source_log(s, LOG_NOTICE, EVENT_UNBLOCKED, NULL, "the organization answers again");
 	else if (to == INSTANCE_WAITING && from != INSTANCE_PAUSED)
 		source_log(s, LOG_NOTICE, EVENT_POLL_RECOVERED, NULL, "the organization can be read again");

@@ -400,9 +400,12 @@ static int instance_get(struct cache *c, const char *name, struct cache_instance
 		.expiry = { .date = sqlite3_column_int64(st, 14), .days = sqlite3_column_int64(st, 15) },
 		.reminded = sqlite3_column_int64(st, 16),
 		.last_reconcile = sqlite3_column_int64(st, 17),
+		.replaced = sqlite3_column_int64(st, 19),
+		.credential = column_dup(st, 20),
 	};
 	column_digest(st, 5, &ret->config);
 	column_digest(st, 6, &ret->secret);
+	column_digest(st, 18, &ret->shared);
 	(void)sqlite3_reset(st);
 	return 0;
 }
@@ -447,6 +450,10 @@ int cache_instance_save(struct cache *c, const struct cache_instance *i)
 	(void)sqlite3_bind_int64(st, 16, i->expiry.days);
 	(void)sqlite3_bind_int64(st, 17, i->reminded);
 	(void)sqlite3_bind_int64(st, 18, i->last_reconcile);
+	(void)sqlite3_bind_blob(st, 19, i->shared.b, DIGEST_LEN, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, 20, i->replaced);
+	if (i->credential != NULL)
+		(void)sqlite3_bind_text(st, 21, i->credential, -1, SQLITE_STATIC);
 	return cache_write(c, st);
 }
 
@@ -481,6 +488,7 @@ void cache_instance_done(struct cache_instance *i)
 	free(i->ack);
 	free(i->resource_type);
 	free(i->resource_keys);
+	free(i->credential);
 	*i = (struct cache_instance){ 0 };
 }
 

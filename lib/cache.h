@@ -54,6 +54,9 @@ struct cache_instance {
 	uint32_t attempts;	/* failures in a row that this state counts */
 	int verdict;		/* enum verdict, of the last poll */
 	struct expiry expiry;	/* of the PAT: what was warned of */
+	struct digest shared;	/* of the PAT that Konnect has from us, all zero = none */
+	int64_t replaced;	/* Unix seconds: when a tainted one was replaced last */
+	char *credential;	/* what Konnect says of it, JSON, or NULL */
 	int64_t reminded;	/* Unix seconds of the last word on a lost credential */
 };
 

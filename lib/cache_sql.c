@@ -13,12 +13,12 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_INSTANCE_ADD] = "INSERT INTO instance(name) VALUES(?1) ON CONFLICT(name) DO NOTHING",
 	[SQL_INSTANCE_GET] = "SELECT id, konnect_id, ack, resource_type, resource_keys, config, secret, last_poll, "
-			     "last_complete, next_poll, state, state_since, attempts, verdict, expiry, expiry_days, reminded, last_reconcile "
+			     "last_complete, next_poll, state, state_since, attempts, verdict, expiry, expiry_days, reminded, last_reconcile, shared, replaced, credential "
 			     "FROM instance WHERE name = ?1",
 	[SQL_INSTANCE_SAVE] = "UPDATE instance SET konnect_id = ?2, ack = ?3, resource_type = ?4, resource_keys = ?5, "
 			      "config = ?6, secret = ?7, last_poll = ?8, last_complete = ?9, next_poll = ?10, state = ?11, "
 			      "state_since = ?12, attempts = ?13, verdict = ?14, expiry = ?15, expiry_days = ?16, reminded = ?17, "
-			      "last_reconcile = ?18 WHERE id = ?1",
+			      "last_reconcile = ?18, shared = ?19, replaced = ?20, credential = ?21 WHERE id = ?1",
 	[SQL_TOKEN_GET] = "SELECT token_expiry, token_expiry_days FROM meta",
 	[SQL_TOKEN_SAVE] = "UPDATE meta SET token_expiry = ?1, token_expiry_days = ?2",
 	[SQL_ROW_BY_GUID] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid = ?2",
@@ -64,7 +64,7 @@ const char cache_schema[] =
 	" last_complete INTEGER NOT NULL DEFAULT 0, next_poll INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL DEFAULT 0,"
 	" state_since INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, verdict INTEGER NOT NULL DEFAULT 0,"
 	" expiry INTEGER NOT NULL DEFAULT 0, expiry_days INTEGER NOT NULL DEFAULT 0, reminded INTEGER NOT NULL DEFAULT 0,"
-	" last_reconcile INTEGER NOT NULL DEFAULT 0);"
+	" last_reconcile INTEGER NOT NULL DEFAULT 0, shared BLOB, replaced INTEGER NOT NULL DEFAULT 0, credential TEXT);"
 	"CREATE TABLE repository(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL REFERENCES instance(id),"
 	" guid BLOB NOT NULL, name TEXT NOT NULL, project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT,"
 	" visibility TEXT, default_branch TEXT, web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL,"

@@ -416,6 +416,12 @@ static void finish_instance(struct loader *l, const struct config_section *sec, 
 			      "is missing in instance \"%s\"; allowed: %s", i->name, config_options[option].allowed);
 	else if (i->organization && !i->url)
 		i->url = azure_url(i->organization);
+	/* Konnect would try the PAT of a server of one's own at Microsoft's */
+	if (i->share_pat && i->url && !config_url_is_azure(i->url)) {
+		option = config_option_find(SECTION_INSTANCE, "share_pat", strlen("share_pat"));
+		config_errorf(&l->errors, l->sources[sec->source].name, sec->lines[option] ? sec->lines[option] : sec->line,
+			      "share_pat", "\"yes\" does not go with url %s; allowed: %s", i->url, config_options[option].allowed);
+	}
 }
 
 static void merge(struct loader *l, struct config *c)

@@ -29,6 +29,7 @@ struct config_instance {
 	char **include, **exclude; /* NULL-terminated, never NULL themselves */
 	bool include_disabled;
 	struct removal_limit removal_limit;
+	bool share_pat;
 	struct label *labels;
 	size_t n_labels;
 	char *proxy, *ca_file;	/* NULL when not configured; proxy "" = none, not even the environment's */

@@ -75,6 +75,9 @@ const char *config_check_api_version(const char *s);
 const char *config_check_url(const char *s);
 const char *config_check_proxy(const char *s);
 
+/* Whether a good url leads to dev.azure.com, or to this machine. */
+bool config_url_is_azure(const char *url);
+
 struct config_errors {
 	char *text;
 	size_t n;	/* lines, the ones left out included */

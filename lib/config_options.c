@@ -96,6 +96,8 @@ const struct config_option config_options[] = {
 	{ .section = SECTION_DEFAULTS, .key = "removal_limit", .type = &config_type_limit,
 	  .offset = INSTANCE(removal_limit),
 	  .def = "20%", .allowed = "0% to 100% of the known repositories, or a number of them" },
+	{ .section = SECTION_DEFAULTS, .key = "share_pat", .type = &config_type_bool, .offset = INSTANCE(share_pat),
+	  .def = "no", .allowed = "yes, no, true, false, on, off; yes only with dev.azure.com" },
 	{ .section = SECTION_DEFAULTS, .key = "labels", .type = &config_type_labels, .offset = 0,
 	  .allowed = "up to 39 of KEY=VALUE, each 1 to 63 of a-z A-Z 0-9 . _ -, beginning and ending with a letter or "
 		     "digit; no key twice, of ours, or beginning with kong, konnect, mesh, kic or _" },

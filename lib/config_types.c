@@ -226,6 +226,17 @@ const char *config_check_url(const char *s)
 	return why;
 }
 
+bool config_url_is_azure(const char *url)
+{
+	const char *rest;
+	char host[256];
+	bool port;
+
+	if (check_authority(strstr(url, "://") + 3, host, sizeof(host), &rest, &port))
+		return false;
+	return is_loopback(host) || ascii_strcasecmp(host, "dev.azure.com") == 0;
+}
+
 const char *config_check_proxy(const char *s)
 {
 	static const char *const schemes[] = { "http://", "https://", "socks5h://" };

@@ -72,3 +72,10 @@ struct digest digest_bytes(const uint8_t key[DIGEST_KEY_LEN], const void *data, 
 	memcpy(d.b + 8, &out, 8);
 	return d;
 }
+
+bool digest_is_zero(const struct digest *d)
+{
+	static const struct digest zero;
+
+	return memcmp(d, &zero, sizeof(zero)) == 0;
+}

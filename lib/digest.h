@@ -1,6 +1,7 @@
 /* A keyed 128-bit digest (SipHash-2-4 with 128-bit output): nobody without the key can make two texts collide. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,3 +14,6 @@ struct digest {
 
 /* The digest of n bytes under the key. */
 struct digest digest_bytes(const uint8_t key[DIGEST_KEY_LEN], const void *p, size_t n);
+
+/* Zero stands for "none" where digests are kept. */
+bool digest_is_zero(const struct digest *d);

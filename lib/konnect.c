@@ -11,6 +11,9 @@
 void konnect_request_done(struct konnect_request *r)
 {
 	free(r->path);
+	/* it may hold a PAT */
+	if (r->body != NULL)
+		secret_zero(r->body, strlen(r->body));
 	free(r->body);
 	*r = (struct konnect_request){ 0 };
 }

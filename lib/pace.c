@@ -90,7 +90,8 @@ int64_t sink_schedule_next(struct sink_schedule *s, enum sink_event event, int64
 	case SINK_UNAUTHORIZED:
 		return s->state == SINK_CREDENTIAL ? -1 : credential(s);
 	case SINK_FORBIDDEN:
-		if (!forbidden_again(s, now_ms) || s->state == SINK_CREDENTIAL)
+		/* one is enough where the token was refused and nothing has been answered since */
+		if ((!forbidden_again(s, now_ms) && (s->attempts == 0 || s->lost != SINK_CREDENTIAL)) || s->state == SINK_CREDENTIAL)
 			return -1;
 		return credential(s);
 	}

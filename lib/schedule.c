@@ -103,6 +103,7 @@ static int64_t answer(struct schedule *s, const struct schedule_input *in)
 		s->pausing = false;
 		s->verdict = in->verdict;
 		s->state = INSTANCE_PAUSED;
+		s->since = in->now;
 		return SCHEDULE_IDLE;
 	}
 	ms = answered(s, in);
@@ -135,8 +136,10 @@ int64_t schedule_next(struct schedule *s, const struct schedule_input *in)
 			s->pausing = true;
 			return SCHEDULE_IDLE;
 		}
+		if (s->state == INSTANCE_PAUSED)
+			return SCHEDULE_IDLE;
 		s->before = s->state;
-		s->since = s->state == INSTANCE_PAUSED ? s->since : in->now;
+		s->since = in->now;
 		s->state = INSTANCE_PAUSED;
 		return SCHEDULE_IDLE;
 	case SCHEDULE_RESUME:

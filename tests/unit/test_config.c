@@ -89,10 +89,10 @@ static const struct {
 	{ D("listen = off"), "f:2: listen: unknown key in daemon; allowed: state_directory, control_socket, log_level, log_format" },
 	{ DEF("organization = o"),
 	  "f:2: organization: unknown key in defaults; allowed: poll_interval, api_version, include, exclude, "
-	  "include_disabled, removal_limit, labels, proxy, ca_file" },
+	  "include_disabled, removal_limit, share_pat, labels, proxy, ca_file" },
 	{ I("map \"x\" { repositories = { \"a/b\" } }"),
 	  "f:3: map: unknown key in instance; allowed: organization, url, pat_file, pat_expires, display_name, description, "
-	  "poll_interval, api_version, include, exclude, include_disabled, removal_limit, labels, proxy, ca_file" },
+	  "poll_interval, api_version, include, exclude, include_disabled, removal_limit, share_pat, labels, proxy, ca_file" },
 	/* given twice */
 	{ K("region = us\n region = us"), "f:3: region: given twice (first on line 2); allowed: once in a section" },
 	{ I("include = { \"x\" }\n include = { }"),
@@ -218,6 +218,9 @@ static const struct {
 	  URL_ALLOWED },
 	/* konnect and daemon */
 	{ K("region = EU"), "f:2: region: \"EU\" is not a region; allowed: us, eu, au, me, in, sg" },
+	{ I("share_pat = yes url = 'https://tfs.example/x'"),
+	  "f:3: share_pat: \"yes\" does not go with url https://tfs.example/x; allowed: yes, no, true, false, on, off; yes only with "
+	  "dev.azure.com" },
 	{ K("token_expires = '2027-02-29'"), "f:2: token_expires: \"2027-02-29\" is not a date; allowed: a date YYYY-MM-DD" },
 	{ I("pat_expires = soon"), "f:3: pat_expires: \"soon\" is not a date; allowed: a date YYYY-MM-DD" },
 	{ D("control_socket = 'x'"),
@@ -269,6 +272,7 @@ static const char defaults_printed[] =
 	"\texclude = { }\n"
 	"\tinclude_disabled = \"yes\"\n"
 	"\tremoval_limit = \"20%\"\n"
+	"\tshare_pat = \"no\"\n"
 	"\tlabels = { }\n"
 	"}\n";
 
@@ -290,7 +294,7 @@ static const char everything[] =
 	"\tpoll_interval = \"1h 30min\" api_version = 7.1-preview.1\n"
 	"\tinclude = {\n\t\t\"Payments/*\", # with a comment\n\t\t\"Web\", }\n"
 	"\texclude = \"*/old-?\"\n"
-	"\tinclude_disabled = OFF removal_limit = 7\n"
+	"\tinclude_disabled = OFF removal_limit = 7 share_pat = on\n"
 	"\tlabels = { \"team=platform\", \"Cost.Center_1=A-1\" }\n"
 	"\tproxy = \"\" ca_file = \"/etc/ca.pem\"\n"
 	"}\n"
@@ -325,6 +329,7 @@ static const char everything_printed[] =
 	"\texclude = { }\n"
 	"\tinclude_disabled = \"yes\"\n"
 	"\tremoval_limit = \"20%\"\n"
+	"\tshare_pat = \"no\"\n"
 	"\tlabels = { }\n"
 	"}\n\n"
 	"instance \"b.2\" {\n"
@@ -340,6 +345,7 @@ static const char everything_printed[] =
 	"\texclude = { \"*/old-?\" }\n"
 	"\tinclude_disabled = \"no\"\n"
 	"\tremoval_limit = \"7\"\n"
+	"\tshare_pat = \"yes\"\n"
 	"\tlabels = { \"team=platform\", \"Cost.Center_1=A-1\" }\n"
 	"\tproxy = \"\"\n"
 	"\tca_file = \"/etc/ca.pem\"\n"

@@ -1,0 +1,210 @@
+#include "credential.h"
+
+#include <string.h>
+
+#include "limits.h"
+#include "util.h"
+
+#define REPLACE_TAINTED_SEC 86400
+
+static const struct digest none;
+
+static bool same(const struct digest *a, const struct digest *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+bool credential_pending(const struct cache_instance *instance, const struct digest *want)
+{
+	return !same(&instance->shared, want);
+}
+
+/* From here on Konnect may have none, and a crash must not make us believe otherwise. */
+static void begin_delete(struct credential *c)
+{
+	c->instance->shared = none;
+	c->step = CREDENTIAL_DELETE;
+}
+
+void credential_init(struct credential *c, struct cache_instance *instance, const struct digest *want, bool verify, int64_t now)
+{
+	*c = (struct credential){ .instance = instance, .want = *want, .now = now };
+	if (digest_is_zero(want)) {
+		if (digest_is_zero(&instance->shared))
+			c->step = CREDENTIAL_DONE;
+		else
+			begin_delete(c);
+	} else if (verify && same(&instance->shared, want)) {
+		c->step = CREDENTIAL_LOOK;
+	} else if (same(&instance->shared, want)) {
+		c->step = CREDENTIAL_DONE;
+	} else if (digest_is_zero(&instance->shared)) {
+		c->step = CREDENTIAL_CREATE;
+	} else {
+		begin_delete(c);
+	}
+}
+
+void credential_done(struct credential *c)
+{
+	free(c->error);
+	*c = (struct credential){ 0 };
+}
+
+/* Not with jansson, whose copies of the PAT nobody overwrites. */
+static char *create_body(const char *pat)
+{
+	static const char head[] = "{\"type\":\"multi_key_auth\",\"config\":{\"headers\":[{\"name\":\"authorization\",\"key\":\"",
+			  tail[] = "\"}]}}";
+	char *body = xcalloc(sizeof(head) + sizeof(tail) + 2 * strlen(pat), 1), *p = body + sizeof(head) - 1;
+
+	memcpy(body, head, sizeof(head) - 1);
+	for (; *pat != '\0'; pat++) {
+		if (*pat == '"' || *pat == '\\')
+			*p++ = '\\';
+		*p++ = *pat;
+	}
+	memcpy(p, tail, sizeof(tail));
+	return body;
+}
+
+bool credential_request(const struct credential *c, const char *pat, struct konnect_request *ret)
+{
+	_cleanup_free_ char *id = konnect_encode(c->instance->konnect_id != NULL ? c->instance->konnect_id : "");
+
+	*ret = (struct konnect_request){ .method = "GET" };
+	switch (c->step) {
+	case CREDENTIAL_LOOK:
+		break;
+	case CREDENTIAL_DELETE:
+		ret->method = "DELETE";
+		break;
+	case CREDENTIAL_CREATE:
+		ret->method = "POST";
+		ret->body = create_body(pat);
+		break;
+	case CREDENTIAL_DONE:
+	case CREDENTIAL_REFUSED:
+		return false;
+	}
+	ret->path = xasprintf("/v1/integration-instances/%s/auth-credential", id);
+	return true;
+}
+
+static void refuse(struct credential *c, const char *what, int status, const json_t *answer)
+{
+	char reason[MESSAGE_MAX];
+
+	(void)konnect_reason(answer, reason, sizeof(reason));
+	free(c->error);
+	c->error = xasprintf("%s was refused with %d%s%s", what, status, *reason != '\0' ? ": " : "", reason);
+	c->step = CREDENTIAL_REFUSED;
+}
+
+/* What Konnect says of the credential, without anything that is not for a status. */
+static void take_note(struct credential *c, const json_t *answer)
+{
+	static const char *const keys[] = { "expires_at", "missing_permissions", "tainted" };
+	json_t *note = json_object(), *v;
+
+	for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+		v = json_object_get(answer, keys[i]);
+		if (v != NULL)
+			json_object_set(note, keys[i], v);
+	}
+	free(c->instance->credential);
+	c->instance->credential = json_dumps(note, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(note);
+}
+
+static void look_answer(struct credential *c, int status, const json_t *answer)
+{
+	if (status == 404) {
+		c->instance->shared = none;
+		c->step = CREDENTIAL_CREATE;
+		return;
+	}
+	if (status != 200) {
+		refuse(c, "looking at the credential", status, answer);
+		return;
+	}
+	take_note(c, answer);
+	c->tainted = json_is_true(json_object_get(answer, "tainted"));
+	c->step = CREDENTIAL_DONE;
+	if (c->tainted && c->now - c->instance->replaced >= REPLACE_TAINTED_SEC) {
+		c->instance->replaced = c->now;
+		begin_delete(c);
+	}
+}
+
+static void delete_answer(struct credential *c, int status, const json_t *answer)
+{
+	if (status != 404 && (status < 200 || status >= 300)) {
+		refuse(c, "removing the credential", status, answer);
+		return;
+	}
+	c->deleted = true;
+	if (!digest_is_zero(&c->want)) {
+		c->step = CREDENTIAL_CREATE;
+		return;
+	}
+	c->removed = true;
+	free(c->instance->credential);
+	c->instance->credential = NULL;
+	c->step = CREDENTIAL_DONE;
+}
+
+void credential_answer(struct credential *c, int status, const json_t *answer)
+{
+	switch (c->step) {
+	case CREDENTIAL_LOOK:
+		look_answer(c, status, answer);
+		return;
+	case CREDENTIAL_DELETE:
+		delete_answer(c, status, answer);
+		return;
+	case CREDENTIAL_CREATE:
+		if (status >= 200 && status < 300) {
+			c->instance->shared = c->want;
+			take_note(c, answer);
+			c->created = !c->deleted;
+			c->replaced = c->deleted;
+			c->step = CREDENTIAL_DONE;
+		} else if (status == 409 && !c->deleted) {
+			/* there is one that we do not know, perhaps our own */
+			begin_delete(c);
+		} else {
+			refuse(c, "sharing the PAT", status, answer);
+		}
+		return;
+	case CREDENTIAL_DONE:
+	case CREDENTIAL_REFUSED:
+		return;
+	}
+}
+
+char *credential_remark(const char *text)
+{
+	json_t *note = text != NULL ? json_loads(text, 0, NULL) : NULL, *list = json_object_get(note, "missing_permissions"), *p;
+	const char *expires = konnect_text(note, "expires_at");
+	bool tainted = json_is_true(json_object_get(note, "tainted"));
+	char *remark = NULL, *names = xstrdup(""), *more;
+	size_t i;
+
+	json_array_foreach(list, i, p) {
+		const char *name = json_is_string(p) ? json_string_value(p) : konnect_text(p, "name");
+
+		more = xasprintf("%s%s%s", names, i > 0 ? ", " : "", *name != '\0' ? name : "?");
+		free(names);
+		names = more;
+	}
+	if (tainted)
+		remark = xstrdup("Konnect calls the shared PAT no longer valid");
+	else if (*names != '\0')
+		remark = xasprintf("Konnect misses permissions of the shared PAT: %s", names);
+	else if (*expires != '\0')
+		remark = xasprintf("Konnect says the shared PAT expires at %s", expires);
+	free(names);
+	json_decref(note);
+	return remark;
+}
