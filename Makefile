@@ -134,7 +134,8 @@ demo:
 lint: all
 	@tests/install-deps check
 	@tests/lint/options.sh $(BUILD)/adosyncd
-	@for t in tests/lint/*.sh; do case $$t in */options.sh) ;; *) $$t || exit 1 ;; esac; done
+	@tests/lint/states.sh $(BUILD)/adosyncd
+	@for t in tests/lint/*.sh; do case $$t in */options.sh | */states.sh) ;; *) $$t || exit 1 ;; esac; done
 
 .PHONY: install
 install: all
@@ -143,9 +144,12 @@ install: all
 	install -D -m 0644 systemd/adosyncd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/adosyncd.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|g' systemd/adosyncd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/adosyncd.service
+	install -D -m 0644 systemd/adosyncd.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/adosyncd.catalog
+	install -D -m 0644 conf/man/adosyncctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/adosyncctl.1
 	install -D -m 0644 conf/man/adosyncd.8 $(DESTDIR)$(PREFIX)/share/man/man8/adosyncd.8
 	install -D -m 0644 conf/man/adosyncd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/adosyncd.conf.5
 	install -D -m 0644 conf/adosyncd.conf $(DESTDIR)$(PREFIX)/share/doc/adosyncd/adosyncd.conf
+	install -D -m 0644 systemd/credentials.conf.example $(DESTDIR)$(PREFIX)/share/doc/adosyncd/credentials.conf.example
 	install -D -m 0644 conf/instances.d/contoso.conf.example $(DESTDIR)$(PREFIX)/share/doc/adosyncd/contoso.conf.example
 
 # real systemd and real containers; needs root, and a Debian mirror the first time

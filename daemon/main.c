@@ -72,7 +72,7 @@ static int plan_file(const struct config *config, struct cache *cache, const str
 	return EXIT_USAGE;
 }
 
-static int run(struct config *config, struct cache *cache, const struct args *args)
+static int run_on(struct config *config, struct cache *cache, const struct args *args)
 {
 	enum syncd_mode mode = args->dry_run ? SYNCD_DRY_RUN : args->once ? SYNCD_ONCE : SYNCD_DAEMON;
 	struct loop *loop = loop_new();
@@ -85,7 +85,30 @@ static int run(struct config *config, struct cache *cache, const struct args *ar
 		status = syncd_run(d);
 	syncd_free(d);
 	loop_free(loop);
-	return status;
+	return status == EXIT_ERROR && cache_is_damaged(cache) ? SYNCD_CACHE_DAMAGED : status;
+}
+
+#define REBUILDS_MAX 3	/* a disk that damages one file after the other is not mended by a new file */
+
+/* Runs, and begins anew when the cache turns out to be damaged on the way. */
+static int run(struct config *config, struct cache **cache, const struct args *args)
+{
+	struct log_fields rebuilt = { .event = EVENT_CACHE_REBUILT };
+	int status = run_on(config, *cache, args);
+
+	for (int n = 0; status == SYNCD_CACHE_DAMAGED && !args->dry_run && n < REBUILDS_MAX; n++) {
+		char *notice = NULL;
+		int r;
+
+		*cache = cache_close(*cache);
+		r = cache_set_aside(config->state_directory, time(NULL), &notice);
+		log_event(r == 0 ? LOG_WARNING : LOG_ERR, r == 0 ? &rebuilt : NULL, "cache", "%s", notice);
+		free(notice);
+		status = r == 0 ? open_cache(config, false, cache) : EXIT_ERROR;
+		if (status == 0)
+			status = run_on(config, *cache, args);
+	}
+	return status == SYNCD_CACHE_DAMAGED ? EXIT_ERROR : status;
 }
 
 int main(int argc, char **argv)
@@ -111,7 +134,7 @@ int main(int argc, char **argv)
 	if (status == 0 && args.listing != NULL)
 		status = plan_file(config, cache, &args);
 	else if (status == 0)
-		status = run(config, cache, &args);
+		status = run(config, &cache, &args);
 	cache_close(cache);
 	config_free(config);
 	return status;

@@ -390,6 +390,9 @@ void sink_cache_failed(struct sink *s)
 		q->active = q->has_work = q->again = true;
 	s->cache_lost = true;
 	sink_event(s, SINK_FAILED, 0, why);
+	/* it begins anew with another one */
+	if (cache_is_damaged(s->cache))
+		loop_stop(s->loop);
 }
 
 /* Whether another instance is reading the resource types, which are the same for all. */
@@ -499,7 +502,7 @@ static void on_pump(void *arg)
 	struct job *j = NULL;
 
 	/* what Konnect acknowledged is safe before anything that builds on it is sent */
-	if (cache_flush(s->cache) < 0) {
+	if (cache_flush(s->cache) < 0 || cache_is_damaged(s->cache)) {
 		sink_cache_failed(s);
 	} else if (s->cache_lost && s->answered) {
 		s->cache_lost = false;

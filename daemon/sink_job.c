@@ -261,6 +261,20 @@ static bool row_answered(struct job *j, int status, const json_t *answer)
 	return false;
 }
 
+/* Once every instance carries our id, nobody else's may be there. */
+static void settle_writer(struct sink *s)
+{
+	struct sink_queue *q;
+
+	if (!s->writer.is_new)
+		return;
+	TAILQ_FOREACH(q, &s->queues, link)
+		if (!converge_instance_written_by(q->instance, s->writer.id))
+			return;
+	if (writer_settle(s->config->state_directory, s->writer.id) == 0)
+		s->writer.is_new = false;
+}
+
 static void instance_ready(struct job *j)
 {
 	struct sink_queue *q = j->queue;
@@ -281,6 +295,7 @@ static void instance_ready(struct job *j)
 	}
 	if (cache_instance_save(q->sink->cache, q->instance) < 0)
 		log_write(j, LOG_ERR, EVENT_NONE, "what Konnect said of the instance cannot be kept: %s", cache_error(q->sink->cache));
+	settle_writer(q->sink);
 	if (j->instance.created)
 		log_write(j, LOG_NOTICE, EVENT_CREATED, "the integration instance is in Konnect");
 	else if (j->instance.adopted)

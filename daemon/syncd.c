@@ -86,6 +86,8 @@ static void on_polled(struct source *s, void *arg)
 {
 	struct syncd *d = arg;
 
+	if (cache_is_damaged(d->cache))
+		loop_stop(d->loop);
 	if (d->mode == SYNCD_DAEMON) {
 		loop_timer_arm(d->status, 0);
 		return;
@@ -319,6 +321,8 @@ static int run_daemon(struct syncd *d)
 	r = loop_run(d->loop);
 	if (r < 0)
 		log_error("loop", "the event loop failed: %s", strerror(-r));
+	if (cache_is_damaged(d->cache) && !d->stopping)
+		return SYNCD_CACHE_DAMAGED;
 	log_event(LOG_INFO, &stopped, "adosyncd", "stopped");
 	return r < 0 ? EXIT_ERROR : EXIT_OK;
 }
@@ -340,6 +344,8 @@ int syncd_run(struct syncd *d)
 			return EXIT_ERROR;
 		}
 	}
+	if (d->mode == SYNCD_ONCE && cache_is_damaged(d->cache) && !d->stopping)
+		return SYNCD_CACHE_DAMAGED;
 	if (d->mode == SYNCD_ONCE)
 		syncd_housekeep(d);
 	return report(d);

@@ -19,7 +19,9 @@ int syncd_new(struct loop *l, struct cache *c, struct config *config, const char
 	      struct syncd **ret);
 struct syncd *syncd_free(struct syncd *d);
 
-/* Runs the loop until the mode's end. The program's exit status. */
+#define SYNCD_CACHE_DAMAGED (-1)	/* set it aside, and run again with another one */
+
+/* Runs the loop until the mode's end. The program's exit status, or SYNCD_CACHE_DAMAGED. */
 int syncd_run(struct syncd *d);
 
 /* Plans from a saved listing, without any request. The program's exit status. */

@@ -19,6 +19,7 @@
 int cache_fail(struct cache *c, int rc)
 {
 	(void)snprintf(c->error, sizeof(c->error), "%s", sqlite3_errmsg(c->db));
+	c->damaged = c->damaged || (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
 	return (rc & 0xff) == SQLITE_CONSTRAINT ? -EEXIST : -EIO;
 }
 
@@ -100,6 +101,11 @@ int cache_flush(struct cache *c)
 	return e;
 }
 
+bool cache_is_damaged(const struct cache *c)
+{
+	return c->damaged;
+}
+
 const char *cache_error(const struct cache *c)
 {
 	return c->error;
@@ -162,6 +168,7 @@ static int read_key(struct cache *c)
 		rc = SQLITE_OK;
 	} else {
 		rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
+		(void)snprintf(c->error, sizeof(c->error), "it has no key: %s", sqlite3_errstr(rc));
 	}
 	(void)sqlite3_finalize(st);
 	return rc;
@@ -232,6 +239,18 @@ static int set_aside(const char *path, int64_t now, char **ret_name)
 		(void)rename(from, to);
 	}
 	return 0;
+}
+
+int cache_set_aside(const char *directory, int64_t now, char **ret_notice)
+{
+	_cleanup_free_ char *path = xasprintf("%s/" CACHE_FILE, directory), *aside = NULL;
+	int e = set_aside(path, now, &aside);
+
+	if (e == 0)
+		*ret_notice = xasprintf("%s turned out to be damaged; it is kept as %s and the state is rebuilt", path, aside);
+	else
+		*ret_notice = xasprintf("%s is damaged and cannot be set aside: %s; remove it", path, strerror(-e));
+	return e;
 }
 
 int cache_open(const char *directory, int64_t now, struct cache **ret, char **ret_notice)

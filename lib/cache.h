@@ -20,6 +20,10 @@ struct cache;
  * 0 and *ret; -EBUSY when another daemon has it; otherwise -errno, both with a sentence in *ret_notice. */
 int cache_open(const char *directory, int64_t now, struct cache **ret, char **ret_notice);
 
+/* Whether the file has turned out to be damaged since: then close it, set it aside and open a new one. */
+bool cache_is_damaged(const struct cache *c);
+int cache_set_aside(const char *directory, int64_t now, char **ret_notice);
+
 /* The same over a private copy of DIRECTORY/cache.db in memory, for --dry-run: nothing on disk is touched. */
 int cache_open_copy(const char *directory, struct cache **ret, char **ret_notice);
 

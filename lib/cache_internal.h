@@ -45,6 +45,7 @@ struct cache {
 	uint8_t key[DIGEST_KEY_LEN];
 	char error[256];
 	unsigned batch;		/* rows written since the last flush */
+	bool damaged;		/* the file has proven so */
 	bool lost;		/* that batch failed: it has to be reported by the next flush */
 };
 

@@ -298,7 +298,7 @@ static void read_answer(struct converge *c, int status, const json_t *answer)
 		return;
 	}
 	take_fields(c, answer);
-	leave(c, document_edited(answer, c->have));
+	leave(c, document_edited(answer, c->have, c->want));
 	next_step(c);
 }
 

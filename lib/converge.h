@@ -82,5 +82,8 @@ void converge_instance_init(struct converge_instance *c, const struct config_ins
 			    struct cache_instance *instance, bool read_only, const char *writer, bool writer_is_new,
 			    bool verify);
 void converge_instance_done(struct converge_instance *c);
+
+/* Whether Konnect has acknowledged the instance with that writer's id. */
+bool converge_instance_written_by(const struct cache_instance *instance, const char *writer);
 bool converge_instance_request(const struct converge_instance *c, struct konnect_request *ret);
 void converge_instance_answer(struct converge_instance *c, int status, const json_t *answer);

@@ -7,6 +7,15 @@
 #include "limits.h"
 #include "util.h"
 
+bool converge_instance_written_by(const struct cache_instance *instance, const char *writer)
+{
+	json_t *ack = instance->ack != NULL ? json_loads(instance->ack, 0, NULL) : NULL;
+	bool is = strcmp(konnect_text(json_object_get(ack, "labels"), LABEL_WRITER), writer) == 0;
+
+	json_decref(ack);
+	return is;
+}
+
 static void refuse(struct converge_instance *c, char *why)
 {
 	free(c->error);
@@ -134,12 +143,13 @@ bool converge_instance_request(const struct converge_instance *c, struct konnect
 	return false;
 }
 
-/* An id that is not ours: another daemon's, unless ours is so new that we are the one who takes over. */
+/* An id that is not ours: another daemon's, unless ours is so new that we are the one who takes over, which we do once. */
 static bool another_writes(const struct converge_instance *c, const json_t *found)
 {
 	const char *id = konnect_text(json_object_get(found, "labels"), LABEL_WRITER);
 
-	return c->writer != NULL && !c->writer_is_new && *id != '\0' && strcmp(id, c->writer) != 0;
+	return c->writer != NULL && *id != '\0' && strcmp(id, c->writer) != 0 &&
+	       (!c->writer_is_new || converge_instance_written_by(c->instance, c->writer));
 }
 
 static void existing(struct converge_instance *c, json_t *found)

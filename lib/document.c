@@ -300,19 +300,6 @@ static bool same(const json_t *a, const json_t *b)
 	return no_a || no_b ? no_a && no_b : json_equal(a, b);
 }
 
-unsigned document_edited(const json_t *service, const json_t *ours)
-{
-	unsigned edited = 0;
-
-	for (size_t i = 0; i < ELEMENTSOF(editable); i++) {
-		const json_t *v = json_object_get(ours, editable[i].field);
-
-		if (v != NULL && !same(json_object_get(service, editable[i].field), v))
-			edited |= editable[i].flag;
-	}
-	return edited;
-}
-
 /* The label has lost what no label can hold, so it is compared with the label of what stands before the separator; no
  * project's name has a '/'. */
 static bool display_name_is_ours(const json_t *service)
@@ -330,6 +317,24 @@ static bool display_name_is_ours(const json_t *service)
 	expected = xasprintf("%s / %s", project, name != NULL ? name : "");
 	expected[utf8_prefix(expected, KONNECT_DISPLAY_NAME_MAX)] = '\0';
 	return strcmp(expected, text) == 0 && strcmp(slug != NULL ? slug : "", label != NULL ? label : "") == 0;
+}
+
+unsigned document_edited(const json_t *service, const json_t *ours, const json_t *want)
+{
+	unsigned edited = 0;
+
+	for (size_t i = 0; i < ELEMENTSOF(editable); i++) {
+		const json_t *v = json_object_get(ours, editable[i].field), *w = json_object_get(want, editable[i].field),
+			     *has = json_object_get(service, editable[i].field);
+
+		if (v != NULL && !same(has, v) && !same(has, w))
+			edited |= editable[i].flag;
+	}
+	if (display_name_is_ours(service))
+		edited &= ~(unsigned)DOCUMENT_DISPLAY_NAME;
+	if (!same(json_object_get(ours, "description"), json_object_get(want, "description")))
+		edited &= ~(unsigned)DOCUMENT_DESCRIPTION;
+	return edited;
 }
 
 unsigned document_edited_unknown(const json_t *service, const json_t *want)

@@ -39,8 +39,10 @@ enum { DOCUMENT_DISPLAY_NAME = 1, DOCUMENT_DESCRIPTION = 2 };
 struct cache_row;
 char *document_row(const struct config_instance *c, const struct cache_row *row);
 
-/* Which of those fields Konnect holds otherwise than `ours` has them (fields that ours has not do not count). */
-unsigned document_edited(const json_t *service, const json_t *ours);
+/* Which of those fields somebody has edited since Konnect acknowledged `ours` (fields that ours has not do not count). What
+ * is wanted now may have got there without an answer: it is no edit, nor is a display name that the service's own labels
+ * and git_repo give, nor a description while another is on its way. */
+unsigned document_edited(const json_t *service, const json_t *ours, const json_t *want);
 
 /* The same, of a service that nothing is remembered of: its display name is ours when its own labels and git_repo.name
  * give it, its description when it is the one that is wanted, or none. */

@@ -125,7 +125,7 @@ static int compare(struct reconcile *r, struct cache_row *row, const json_t *ser
 	int e;
 
 	set_text(&row->service_id, konnect_text(service, "id"));
-	row->theirs |= ack != NULL ? document_edited(service, ack) : document_edited_unknown(service, want);
+	row->theirs |= ack != NULL ? document_edited(service, ack, want) : document_edited_unknown(service, want);
 	doc = document_of_service(service, want);
 	acknowledge(r, row, doc);
 	consider(r, row);

@@ -11,6 +11,10 @@ struct loop;
 int fake_loop_pass(struct loop *l, int64_t ms);
 bool fake_loop_stopped(const struct loop *l);
 void fake_loop_signal(struct loop *l, int signo);
+/* The wall clock is set, by so many seconds. */
+void fake_loop_clock(int64_t sec);
+/* Back to the beginning of time. */
+void fake_loop_reset(void);
 
 /* How the servers behave from now on. Texts are copied; status 0 is no answer at all, with error as the reason. */
 struct fake_behaviour {
@@ -19,6 +23,7 @@ struct fake_behaviour {
 	char *headers;		/* "Name: value" lines */
 	char *error;
 	int64_t delay_ms;
+	unsigned times;		/* this many requests, then everything works again; 0 = all */
 	bool never;		/* not even an error, until the request's own time is over */
 };
 void fake_behaviour_done(struct fake_behaviour *b);
@@ -31,10 +36,16 @@ void fake_konnect_set(const struct fake_behaviour *b);
 
 /* Requests since the last call for that organization ("" = Konnect). */
 unsigned fake_requests(const char *organization);
+/* Those to Konnect that were no GET, since the last call. */
+unsigned fake_writes(void);
 
 /* What was sent to Konnect since the last call, one "METHOD path" a line; owned by the caller. */
 char *fake_konnect_log(void);
 void fake_http_reset(void);
+
+/* What a Konnect that works answers; owned by the caller. */
+char *fake_konnect_answer(const char *method, const char *path, const char *body, int *ret_status);
+void fake_konnect_reset(void);
 
 /* Log lines as they were written: "priority event instance: message". */
 struct fake_line {

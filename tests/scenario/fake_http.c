@@ -1,6 +1,5 @@
 /* The HTTP engine without a network: answers as the scenario says, after the time it says. */
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,17 +7,19 @@
 
 #include "../../daemon/http.h"
 #include "../../daemon/loop.h"
+#include "../../lib/limits.h"
 #include "../../lib/util.h"
 #include "fake.h"
 
 #define ORGANIZATIONS_MAX 64
 #define LATENCY_MS 20
+#define HEADERS_MAX 16	/* asked for of one answer */
 
 struct organization {
 	char *name;	/* "" = Konnect */
 	struct fake_behaviour *behaviour;
 	char *listing;
-	unsigned requests;
+	unsigned requests, writes;
 };
 
 struct http {
@@ -36,13 +37,13 @@ struct transfer {
 	int (*on_chunk)(void *arg, int status, const char *p, size_t n);
 	int status;
 	char *body, *headers, *error;
-	char header_value[512];
+	char header_values[HEADERS_MAX][HEADER_VALUE_MAX];
+	unsigned n_header_values;
 };
 
 static struct organization organizations[ORGANIZATIONS_MAX];
 static size_t n_organizations;
 static char *konnect_log;
-static unsigned ids;
 
 static struct organization *organization(const char *name)
 {
@@ -107,6 +108,15 @@ unsigned fake_requests(const char *name)
 	return n;
 }
 
+unsigned fake_writes(void)
+{
+	struct organization *o = organization("");
+	unsigned n = o->writes;
+
+	o->writes = 0;
+	return n;
+}
+
 char *fake_konnect_log(void)
 {
 	char *log = konnect_log != NULL ? konnect_log : xstrdup("");
@@ -117,15 +127,17 @@ char *fake_konnect_log(void)
 
 void fake_http_reset(void)
 {
-	for (size_t i = 0; i < n_organizations; i++) {
+	/* all names are there while they are looked up */
+	for (size_t i = 0; i < n_organizations; i++)
 		fake_ado_set(organizations[i].name, NULL);
+	for (size_t i = 0; i < n_organizations; i++) {
 		free(organizations[i].listing);
 		free(organizations[i].name);
 	}
 	memset(organizations, 0, sizeof(organizations));
 	n_organizations = 0;
-	ids = 0;
 	free(fake_konnect_log());
+	fake_konnect_reset();
 }
 
 bool http_url_allowed(const char *url)
@@ -178,19 +190,23 @@ unsigned http_in_flight(const struct http *h)
 	return h->n;
 }
 
-const char *http_header(const struct transfer *t, const char *name)
+const char *http_header(const struct transfer *answer, const char *name)
 {
+	struct transfer *t = (struct transfer *)(uintptr_t)answer;
 	const char *p = t->headers != NULL ? t->headers : "";
 	size_t n = strlen(name);
+	char *value;
 
 	for (; *p != '\0'; p += strcspn(p, "\n") + (p[strcspn(p, "\n")] != '\0')) {
 		if (!ascii_has_prefix_nocase(p, name) || p[n] != ':')
 			continue;
+		if (t->n_header_values == HEADERS_MAX)
+			abort();
 		p += n + 1;
 		p += strspn(p, " ");
-		(void)snprintf(((struct transfer *)(uintptr_t)t)->header_value, sizeof(t->header_value), "%.*s",
-			       (int)strcspn(p, "\n"), p);
-		return t->header_value;
+		value = t->header_values[t->n_header_values++];
+		(void)snprintf(value, HEADER_VALUE_MAX, "%.*s", (int)strcspn(p, "\n"), p);
+		return value;
 	}
 	return NULL;
 }
@@ -212,22 +228,6 @@ static void on_timer(void *arg)
 	}
 	t->done(t, &r, t->arg);
 	transfer_free(t);
-}
-
-/* What Konnect answers when it works: enough of it to be converged with. */
-static char *konnect_answer(const struct http_request *q, int *ret_status)
-{
-	const char *path = strstr(q->url, "/v1/");
-
-	*ret_status = 200;
-	if (strstr(path, "/integrations") != NULL)
-		return xstrdup("{\"data\":[{\"name\":\"azure-devops\",\"resource_types\":{\"repository\":{\"schema\":{\"definition\":"
-			       "{\"organization\":\"string\",\"project_id\":\"string\",\"repository_id\":\"string\"}}}}}]}");
-	if (strcmp(q->method, "GET") == 0)
-		return xstrdup("{\"data\":[],\"meta\":{\"page\":{\"total\":0}}}");
-	if (strcmp(q->method, "POST") == 0)
-		*ret_status = 201;
-	return xasprintf("{\"id\":\"id-%u\"}", ++ids);
 }
 
 /* "/contoso/_apis/..." or a host in front of it. */
@@ -258,6 +258,7 @@ static void prepare(struct transfer *t, const struct http_request *q, int64_t *r
 
 	free(name);
 	o->requests++;
+	o->writes += strcmp(q->method, "GET") != 0;
 	if (konnect)
 		konnect_note(q);
 	*ret_delay = LATENCY_MS;
@@ -268,14 +269,15 @@ static void prepare(struct transfer *t, const struct http_request *q, int64_t *r
 		t->headers = dup_or_null(b->headers);
 		t->error = dup_or_null(b->error);
 		if (b->never) {
-			*ret_delay = q->timeout_ms;
+			/* as the real engine: a listing that stands still is given up before its time is over */
+			*ret_delay = q->stall_detection ? STALL_SEC * 1000 : q->timeout_ms;
 			t->error = xstrdup("took too long");
 		}
 	}
 	/* slow, but good */
 	if (b == NULL || (b->status == 200 && b->body == NULL && b->error == NULL && !b->never)) {
 		t->status = 200;
-		t->body = konnect ? konnect_answer(q, &t->status) : dup_or_null(o->listing);
+		t->body = konnect ? fake_konnect_answer(q->method, strstr(q->url, "/v1/"), q->body, &t->status) : dup_or_null(o->listing);
 	}
 	if (t->headers == NULL || strstr(t->headers, "Content-Type") == NULL) {
 		char *h = xasprintf("Content-Type: application/json\n%s", t->headers != NULL ? t->headers : "");
@@ -283,6 +285,8 @@ static void prepare(struct transfer *t, const struct http_request *q, int64_t *r
 		free(t->headers);
 		t->headers = h;
 	}
+	if (o->behaviour != NULL && o->behaviour->times > 0 && --o->behaviour->times == 0)
+		fake_ado_set(o->name, NULL);
 }
 
 int http_start(struct http *h, const struct http_request *q, http_done_fn done, void *arg, struct transfer **ret)

@@ -30,7 +30,7 @@ struct loop {
 };
 
 /* The clocks and the dice outlive a restart of the daemon. */
-static int64_t now_ms = 1000;
+static int64_t now_ms = 1000, wall_shift;
 static uint32_t dice = 1;
 
 struct loop *loop_new(void)
@@ -56,7 +56,7 @@ int64_t loop_now_ms(struct loop *l)
 int64_t loop_wall_sec(struct loop *l)
 {
 	(void)l;
-	return WALL_AT_START + now_ms / 1000;
+	return WALL_AT_START + wall_shift + now_ms / 1000;
 }
 
 uint32_t loop_random(struct loop *l, uint32_t n)
@@ -158,6 +158,18 @@ int fake_loop_pass(struct loop *l, int64_t ms)
 	}
 	now_ms = until;
 	return 0;
+}
+
+void fake_loop_clock(int64_t sec)
+{
+	wall_shift += sec;
+}
+
+void fake_loop_reset(void)
+{
+	now_ms = 1000;
+	wall_shift = 0;
+	dice = 1;
 }
 
 bool fake_loop_stopped(const struct loop *l)

@@ -267,7 +267,7 @@ static void behave(struct scenario *s, const char *organization, char **words, i
 
 static const char *const priorities[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
 
-/* The first line of that event (and instance) that nothing has expected yet. */
+/* The first line of that event (and instance, and priority) that nothing has expected yet. */
 static void expect_log(struct scenario *s, char **words, int n)
 {
 	struct fake_line *lines;
@@ -277,17 +277,16 @@ static void expect_log(struct scenario *s, char **words, int n)
 	for (size_t i = 0; i < count; i++) {
 		struct fake_line *l = &lines[i];
 
-		if (l->expected || strcmp(l->event, words[0]) != 0 || (n > 1 && strcmp(l->instance, words[1]) != 0))
+		if (l->expected || strcmp(l->event, words[0]) != 0 || (n > 1 && strcmp(l->instance, words[1]) != 0) ||
+		    (n > 2 && strcmp(priorities[l->priority], words[2]) != 0))
 			continue;
 		l->expected = true;
-		if (n > 2 && strcmp(priorities[l->priority], words[2]) != 0)
-			fail(s, "%s is logged as %s", words[0], priorities[l->priority]);
 		for (int k = 3; k < n; k++)
 			if (strstr(l->message, words[k]) == NULL)
 				fail(s, "\"%s\" is not in: %s", words[k], l->message);
 		return;
 	}
-	fail(s, "no log line %s %s", words[0], n > 1 ? words[1] : "");
+	fail(s, "no log line %s %s %s", words[0], n > 1 ? words[1] : "", n > 2 ? words[2] : "");
 }
 
 /* Nothing of notice or more was logged that was not expected. */
@@ -405,6 +404,10 @@ static void expect(struct scenario *s, char **words, int n)
 		free(fake_konnect_log());
 		if (!within(words[1], count))
 			fail(s, "%u requests to Konnect", count);
+	} else if (n == 2 && strcmp(words[0], "writes") == 0) {
+		count = fake_writes();
+		if (!within(words[1], count))
+			fail(s, "%u writes to Konnect", count);
 	} else if (strcmp(words[0], "sent") == 0) {
 		expect_sent(s, words + 1, n - 1);
 	} else if (n == 3 && strcmp(words[0], "state") == 0) {

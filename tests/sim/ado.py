@@ -38,6 +38,7 @@ Control calls (JSON over HTTP; arguments in the query or the body):
   GET    /counts        {requests: {"GET listing": N, ...}, in_flight, max_in_flight}
   POST   /fault {kind, times = 1 (-1 for ever), after?, org?, method?, path_regex?, ...}
   GET    /fault         DELETE /fault
+  POST   /reset         as it was at the start, without a world
 
 Faults of any request:
   reset, hang                     RST, no answer
@@ -410,6 +411,13 @@ class Ado:
             generate(org, int(a.get("projects", 1)), int(a.get("repos", 1)), a.get("seed", 1))
             return {"repos": len(org.repos), "projects": len(org.projects)}
 
+        def reset(_):
+            world.orgs.clear()
+            self.faults.clear()
+            log.clear()
+            self.gauge.restart()
+            return {}
+
         def patch_org(a):
             org = world.need(a["name"])
             org.configure({key: value for key, value in a.items() if key != "name"})
@@ -438,6 +446,7 @@ class Ado:
             ("POST", "/fault"): self.faults.add,
             ("GET", "/fault"): lambda a: self.faults.list(),
             ("DELETE", "/fault"): lambda a: self.faults.clear() or {},
+            ("POST", "/reset"): reset,
         }
 
 

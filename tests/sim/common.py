@@ -11,6 +11,11 @@ an Answer.  How the answer travels (late, slowly, cut, not at all) is said by
   drop          close without answering
   truncate      send half of the body, then close
   drip N        send the body at N bytes per second
+
+Faults that both simulators have kill the client, whose process id stands in
+the file pid_file:
+  kill_before   the action is not performed      kill_after    it is, unanswered
+  kill_within   in the middle of the answer      kill_done     answered in full
 """
 
 import argparse
@@ -84,6 +89,28 @@ class Answer:
 
 
 DELIVERY_KINDS = {"slow", "drip", "truncate", "hang"}
+KILLS = {"kill_before", "kill_after", "kill_within", "kill_done"}
+
+
+def is_alive(pid):
+    """Whether a process still runs: one that nobody has waited for yet does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def kill(fault):
+    """Ends the client of a fault, and returns when it does nothing any more."""
+    with open(fault["pid_file"], encoding="ascii") as file:
+        pid = int(file.read())
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    while is_alive(pid):
+        time.sleep(0.0005)
 
 
 def deliver(answer, fault):
@@ -111,7 +138,7 @@ class Faults:
     """
 
     def __init__(self, kinds):
-        self.kinds = set(kinds)
+        self.kinds = set(kinds) | KILLS
         self.lock = threading.Lock()
         self.items = []
 
@@ -215,13 +242,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     return
                 with app.gauge as number:
                     request.number = number
-                    keep = self.answer(request, app.serve(request))
+                    keep = self.perform(app, request)
                 served += 1
                 # Closing unannounced is what a kept connection may do.
                 if not keep or served == getattr(app, "requests_per_connection", 0):
                     return
         except (ConnectionError, BadRequestLine, ssl.SSLError, TimeoutError):
             return
+
+    def perform(self, app, request):
+        """Action and answer; False when the connection is not to be used again."""
+        faults = getattr(app, "faults", None)
+        fault = faults.take(request, KILLS) if faults and faults.items else None
+        if not fault:
+            return self.answer(request, app.serve(request))
+        kind = fault["kind"]
+        if kind != "kill_before":
+            answer = app.serve(request)
+            if kind == "kill_within":
+                self.connection.sendall(self.head(answer, True) + answer.body[: len(answer.body) // 2])
+            elif kind == "kill_done":
+                self.answer(request, answer)
+        kill(fault)
+        return False
 
     def read_request(self):
         line = self.rfile.readline(MAX_HEADER_LINE)

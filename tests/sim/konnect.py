@@ -47,6 +47,7 @@ Control calls (JSON over HTTP; arguments in the query or the body):
   GET    /settings
   POST   /fault {kind, method?, path_regex?, times = 1 (-1 for ever), after?, ...}
   GET    /fault         DELETE /fault
+  POST   /reset         as it was at the start
 
 Faults, the action not performed:
   reset_before   hang   401   403   429 {retry_after?}   503 {retry_after?}
@@ -97,7 +98,7 @@ class Konnect:
 
     def __init__(self, token):
         self.lock = threading.RLock()
-        self.token = token
+        self.token = self.first_token = token
         self.settings = Settings()
         self.store = Store(self.settings)
         self.log = common.RequestLog()
@@ -449,6 +450,14 @@ class Konnect:
         self.gauge.restart()
         return {}
 
+    def reset(self, arguments):
+        vars(self.settings).clear()
+        self.token = self.first_token
+        self.store.reset()
+        self.faults.clear()
+        self.recent.clear()
+        return self.clear(arguments)
+
     def show_settings(self, _):
         keys = [key for key in vars(Settings) if not key.startswith("_")]
         return {key: getattr(self.settings, key) for key in keys} | {
@@ -532,6 +541,7 @@ class Konnect:
             ("POST", "/fault"): self.faults.add,
             ("GET", "/fault"): lambda a: self.faults.list(),
             ("DELETE", "/fault"): lambda a: self.faults.clear() or {},
+            ("POST", "/reset"): self.reset,
         }
         return {key: self.guarded(call) for key, call in calls.items()}
 

@@ -79,7 +79,7 @@ class Settings:
 class Store:
     def __init__(self, settings):
         self.settings = settings
-        self.integrations = all_integrations()
+        self.integrations = {}
         self.services = {}
         self.service_names = {}
         self.instances = {}
@@ -93,6 +93,14 @@ class Store:
         self.of_resource = {}
         self.seq = 0
         self.generation = 0
+        self.reset()
+
+    def reset(self):
+        """Forgets everything; the tables stay the same objects, as routes hold on to them."""
+        for table in vars(self).values():
+            if isinstance(table, dict):
+                table.clear()
+        self.integrations.update(all_integrations())
         self.add_instance({"integration_name": "gateway-manager", "name": "gateway-manager",
                            "display_name": "Gateway Manager", "config": {}})
 

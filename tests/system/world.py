@@ -3,11 +3,15 @@
 World() makes a directory with secrets and a configuration; `once()` and `start()` run the program on it. Ports are the
 kernel's choice, so tests may run side by side. $ADOSYNCD names the program (default build/adosyncd)."""
 
+import base64
+import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -128,21 +132,44 @@ class Daemon:
         return self.stop(signal.SIGKILL)
 
 
+class Sims:
+    """Pairs of simulators that wait for the next world: starting a pair costs more than most tests."""
+
+    idle = []
+
+    @classmethod
+    def take(cls):
+        try:
+            return cls.idle.pop()
+        except IndexError:
+            return Sim("ado.py"), Sim("konnect.py", "--token", TOKEN)
+
+    @classmethod
+    def give_back(cls, pair):
+        """Keeps it for the next, unless a request of the last one may still be on its way."""
+        for sim in pair:
+            sim.control("POST", "/reset")
+        cls.idle.append(pair)
+
+
 class World:
     """Both simulators, a directory, and the program."""
 
-    def __init__(self):
-        self.ado = Sim("ado.py")
-        self.konnect = Sim("konnect.py", "--token", TOKEN)
+    def __init__(self, sims=None):
+        self.own_sims = sims is not None
+        self.ado, self.konnect = sims or Sims.take()
         self.temp = tempfile.TemporaryDirectory(prefix="adosyncd-test-")
         self.dir = self.temp.name
         self.state = os.path.join(self.dir, "state")
         self.config_file = os.path.join(self.dir, "adosyncd.conf")
         self.daemons = []
+        self.outputs = []
+        self.secrets = set()
         self.instances = {}
         self.sections = {
             "konnect": {"url": self.konnect_url(), "rate_per_minute": 600000},
-            "daemon": {"state_directory": self.state, "log_level": "debug", "log_format": "json"},
+            "daemon": {"state_directory": self.state, "control_socket": os.path.join(self.dir, "control.sock"),
+                       "log_level": "debug", "log_format": "json"},
             "defaults": {}}
         os.mkdir(os.path.join(self.dir, "instances.d"))
         self.secret("konnect-token", TOKEN)
@@ -152,12 +179,28 @@ class World:
         return os.environ.get("ADOSYNCD_TEST_KONNECT", self.konnect.url)
 
     def close(self):
+        killed = False
         for daemon in self.daemons:
             if daemon.process.poll() is None:
                 daemon.kill()
-        self.ado.close()
-        self.konnect.close()
+            killed = killed or daemon.process.returncode < 0
+        if killed or self.own_sims:
+            self.ado.close()
+            self.konnect.close()
+        else:
+            Sims.give_back((self.ado, self.konnect))
         self.temp.cleanup()
+
+    def leaks(self):
+        """Where a secret of this world, or its Basic form, is to be read: must always be empty."""
+        texts = {"output": "".join(self.outputs + [daemon.log for daemon in self.daemons]).encode()}
+        for directory, _, files in os.walk(self.state):
+            for name in files:
+                with open(os.path.join(directory, name), "rb") as file:
+                    texts[name] = file.read()
+        known = [secret.encode() for secret in self.secrets if len(secret) > 5]
+        known += [base64.b64encode(b":" + secret).rstrip(b"=") for secret in known]
+        return [(name, secret) for name, text in texts.items() for secret in known if secret in text]
 
     # What there is.
 
@@ -165,14 +208,15 @@ class World:
         """An organization in Azure DevOps with its PAT; repos as the simulator takes them."""
         return self.ado.control("POST", "/org", {"name": name, "pat": PAT + name, "repos": list(repos), **more})
 
-    def repos(self, name, project="Payments", count=3, start=0):
+    def repos(self, name, project="Payments", count=3, start=0, **more):
         """An organization with `count` plain repositories, repo-0 and so on."""
-        return self.organization(name, [{"project": project, "name": f"repo-{n}"} for n in range(start, start + count)])
+        repos = [{"project": project, "name": f"repo-{n}"} for n in range(start, start + count)]
+        return self.organization(name, repos, **more)
 
     @staticmethod
-    def repo_id(org, project, name):
-        """The GUID that the simulator gives a repository made with these names."""
-        return fixed_id(org, project, name)
+    def repo_id(org, project, *name):
+        """The GUID that the simulator gives a repository (or a project) made with these names."""
+        return fixed_id(org, project, *name)
 
     def add_repo(self, org, project, name, **more):
         return self.ado.control("POST", "/repo", {"org": org, "project": project, "name": name, **more})
@@ -187,6 +231,7 @@ class World:
 
     def secret(self, name, value, mode=0o640):
         path = os.path.join(self.dir, name)
+        self.secrets.add(value)
         with open(path, "w", encoding="utf-8") as file:
             file.write(value + "\n")
         os.chmod(path, mode)
@@ -229,19 +274,28 @@ class World:
                 if key in ("PATH", "HOME", "TMPDIR", "LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")}
         return {**keep, **more}
 
-    def run(self, *args, seconds=60, env=None):
-        """The program with these arguments, to its end."""
-        process = subprocess.Popen([PROGRAM, "-c", self.config_file, *args], env=self.environment(**(env or {})),
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def run(self, *args, seconds=60, env=None, wrap=()):
+        """The program with these arguments, to its end. wrap: a command that runs it."""
+        process = subprocess.Popen([*wrap, PROGRAM, "-c", self.config_file, *args], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=self.environment(**(env or {})))
         try:
             out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             raise AssertionError(f"not done within {seconds} s: {process.communicate()}") from None
+        self.outputs += [out, err]
         return Result(process.returncode, out, err, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
     def once(self, *args, **more):
         return self.run("--once", *args, **more)
+
+    def synced(self, name="contoso", count=3, **keys):
+        """An organization whose repositories are in the catalog, and nothing to do."""
+        self.repos(name, count=count)
+        self.instance(name, **keys)
+        result = self.once()
+        assert result.code == 0, result
+        self.forget_requests()
 
     def start(self, *args, ready=True, env=None, **more):
         """The daemon in the background."""
@@ -269,9 +323,35 @@ class World:
         """Konnect's state."""
         return self.konnect.control("GET", "/state")
 
+    def objects(self):
+        """What Konnect holds, without counters."""
+        state = self.catalog()
+        return {key: state[key] for key in ("services", "instances", "credentials", "resources", "mappings")}
+
+    def forget_cache(self):
+        """What a lost state directory means."""
+        shutil.rmtree(self.state)
+
     def services(self):
         """{name: service}"""
         return {service["name"]: service for service in self.catalog()["services"]}
+
+    def konnect_instance(self, name="contoso"):
+        """The integration instance of that name, without the random label that names its writer; or None."""
+        found = next((i for i in self.catalog()["instances"] if i["name"] == name), None)
+        if found:
+            found["labels"].pop("adosyncd-writer", None)
+        return found
+
+    def cache(self, sql):
+        """What a query of the cache answers, while no daemon has it."""
+        with contextlib.closing(sqlite3.connect(os.path.join(self.state, "cache.db"))) as db:
+            with db:
+                return db.execute(sql).fetchall()
+
+    def writes(self):
+        """The requests to Konnect that are no GET."""
+        return {route: n for route, n in self.requests().items() if not route.startswith("GET ")}
 
     def violations(self):
         """What the simulators refused because the specification would: must always be empty."""
