@@ -19,6 +19,7 @@
 
 #define URL_ALLOWED "allowed: https://HOST[:PORT][/PATH], http:// only to 127.0.0.0/8, [::1] and localhost"
 #define PROXY_ALLOWED "allowed: http://HOST:PORT, https://HOST:PORT, socks5h://HOST:PORT, or empty for none"
+#define MAP_ALLOWED "map \"SERVICE\" { repositories = { \"...\" } }"
 #define GLOB_ALLOWED "allowed: a list of patterns PROJECT or PROJECT/REPOSITORY with * and ?"
 #define LABEL_ALLOWED \
 	"allowed: up to 39 of KEY=VALUE, each 1 to 63 of a-z A-Z 0-9 . _ -, beginning and ending with a letter or " \
@@ -89,10 +90,24 @@ static const struct {
 	{ D("listen = off"), "f:2: listen: unknown key in daemon; allowed: state_directory, control_socket, log_level, log_format" },
 	{ DEF("organization = o"),
 	  "f:2: organization: unknown key in defaults; allowed: poll_interval, api_version, include, exclude, "
-	  "include_disabled, removal_limit, share_pat, labels, proxy, ca_file" },
-	{ I("map \"x\" { repositories = { \"a/b\" } }"),
-	  "f:3: map: unknown key in instance; allowed: organization, url, pat_file, pat_expires, display_name, description, "
-	  "poll_interval, api_version, include, exclude, include_disabled, removal_limit, share_pat, labels, proxy, ca_file" },
+	  "include_disabled, map_to, create, removal_limit, share_pat, labels, proxy, ca_file" },
+	{ I("mapp \"x\" { repositories = { \"*\" } }"),
+	  "f:3: mapp: unknown key in instance; allowed: organization, url, pat_file, pat_expires, display_name, description, "
+	  "poll_interval, api_version, include, exclude, include_disabled, map_to, create, removal_limit, share_pat, labels, proxy, "
+	  "ca_file, map \"SERVICE\" { ... }" },
+	{ I("map { repositories = { \"*\" } }"), "f:3: map: has no name; allowed: " MAP_ALLOWED },
+	{ I("map x = 1"), "f:3: map: { is missing after the name; allowed: " MAP_ALLOWED },
+	{ I("map \"X y\" { repositories = { \"*\" } }"),
+	  "f:3: map: \"X y\" is not the name of a service; allowed: 1 to 120 of 0-9 a-z . -" },
+	{ I("map x { }"), "f:3: repositories: is missing in map \"x\"; " GLOB_ALLOWED },
+	{ I("map x { repositories = { \"a/b/c\" } }"),
+	  "f:3: repositories: \"a/b/c\" has more than one /, which matches nothing; " GLOB_ALLOWED },
+	{ I("map x { labels = { \"a=b\" } }"), "f:3: labels: unknown key in map; allowed: repositories" },
+	{ I("map x { repositories = a }\n map x { repositories = b }"),
+	  "f:4: map: \"x\" is given twice (first on line 3); allowed: once in an instance" },
+	{ DEF("map x { repositories = a }"),
+	  "f:2: map: unknown key in defaults; allowed: poll_interval, api_version, include, exclude, include_disabled, map_to, create, "
+	  "removal_limit, share_pat, labels, proxy, ca_file" },
 	/* given twice */
 	{ K("region = us\n region = us"), "f:3: region: given twice (first on line 2); allowed: once in a section" },
 	{ I("include = { \"x\" }\n include = { }"),
@@ -235,7 +250,7 @@ static const struct {
 	{ K("resource_type = \"\""), "f:2: resource_type: \"\" is empty; allowed: 1 to 120 characters" },
 	{ D("state_directory = var"), "f:2: state_directory: \"var\" is not an absolute path; allowed: an absolute path" },
 	{ D("log_level = loud"), "f:2: log_level: \"loud\" is not a level; allowed: debug, info, notice, warning, err" },
-	{ D("log_format = xml"), "f:2: log_format: \"xml\" is not a format; allowed: auto, journal, text, json" },
+	{ D("log_format = xml"), "f:2: log_format: \"xml\" is none of these words; allowed: auto, journal, text, json" },
 	/* defaults: once, however many instances there are */
 	{ "defaults { poll_interval = x }\n" I("") "instance \"b\" { organization = \"o\" }",
 	  "f:1: poll_interval: \"x\" is not a span of time; " SPAN_ALLOWED },
@@ -271,6 +286,8 @@ static const char defaults_printed[] =
 	"\tinclude = { }\n"
 	"\texclude = { }\n"
 	"\tinclude_disabled = \"yes\"\n"
+	"\tmap_to = \"repository\"\n"
+	"\tcreate = \"unmapped\"\n"
 	"\tremoval_limit = \"20%\"\n"
 	"\tshare_pat = \"no\"\n"
 	"\tlabels = { }\n"
@@ -294,9 +311,11 @@ static const char everything[] =
 	"\tpoll_interval = \"1h 30min\" api_version = 7.1-preview.1\n"
 	"\tinclude = {\n\t\t\"Payments/*\", # with a comment\n\t\t\"Web\", }\n"
 	"\texclude = \"*/old-?\"\n"
-	"\tinclude_disabled = OFF removal_limit = 7 share_pat = on\n"
+	"\tinclude_disabled = OFF map_to = project create = always removal_limit = 7 share_pat = on\n"
 	"\tlabels = { \"team=platform\", \"Cost.Center_1=A-1\" }\n"
 	"\tproxy = \"\" ca_file = \"/etc/ca.pem\"\n"
+	"\tmap \"user-service\" { repositories = { \"Payments/user-*\", Web } }\n"
+	"\tmap other.svc {\n\t\trepositories = \"*/x\"\n\t}\n"
 	"}\n"
 	"instance a1 { organization = \"o\" url = \"http://localhost:8080/tfs/Default%20Collection/\" }\n";
 
@@ -328,6 +347,8 @@ static const char everything_printed[] =
 	"\tinclude = { }\n"
 	"\texclude = { }\n"
 	"\tinclude_disabled = \"yes\"\n"
+	"\tmap_to = \"repository\"\n"
+	"\tcreate = \"unmapped\"\n"
 	"\tremoval_limit = \"20%\"\n"
 	"\tshare_pat = \"no\"\n"
 	"\tlabels = { }\n"
@@ -344,11 +365,19 @@ static const char everything_printed[] =
 	"\tinclude = { \"Payments/*\", \"Web\" }\n"
 	"\texclude = { \"*/old-?\" }\n"
 	"\tinclude_disabled = \"no\"\n"
+	"\tmap_to = \"project\"\n"
+	"\tcreate = \"always\"\n"
 	"\tremoval_limit = \"7\"\n"
 	"\tshare_pat = \"yes\"\n"
 	"\tlabels = { \"team=platform\", \"Cost.Center_1=A-1\" }\n"
 	"\tproxy = \"\"\n"
 	"\tca_file = \"/etc/ca.pem\"\n"
+	"\tmap \"user-service\" {\n"
+	"\t\trepositories = { \"Payments/user-*\", \"Web\" }\n"
+	"\t}\n"
+	"\tmap \"other.svc\" {\n"
+	"\t\trepositories = { \"*/x\" }\n"
+	"\t}\n"
 	"}\n";
 
 static char *show(const struct config *c)
