@@ -84,21 +84,26 @@ static json_t *status_of(const struct syncd *d, const struct source *s)
 	return o;
 }
 
-static json_t *repository_of(const struct cache_row *row)
+static json_t *repository_of(struct syncd *d, const struct cache_row *row)
 {
+	struct cache_row target = { 0 };
 	char guid[37];
 	json_t *o = json_object();
 	enum repo_state state = row->missing_since != 0 ? REPO_MISSING : row->state;
 	bool pending = row->state != REPO_EXCLUDED && row->missing_since == 0 && row->parked == NULL &&
-		       (memcmp(&row->want, &row->have, sizeof(row->want)) != 0 || row->mapping_id == NULL);
+		       (memcmp(&row->want, &row->have, sizeof(row->want)) != 0 ||
+			memcmp(&row->map_want, &row->map_have, sizeof(row->map_want)) != 0);
 
 	guid_format(row->repo.guid, guid);
 	json_object_set_new(o, "id", json_string(guid));
 	json_object_set_new(o, "project", text_or_null(row->repo.project_name));
 	json_object_set_new(o, "name", text_or_null(row->repo.name));
 	json_object_set_new(o, "state", json_string(repo_state_name(state)));
-	json_object_set_new(o, "service", text_or_null(row->service_name));
-	json_object_set_new(o, "service_id", text_or_null(row->service_id));
+	if (row->target > 0)
+		(void)cache_row_by_id(d->cache, row->target, &target);
+	json_object_set_new(o, "service", text_or_null(row->target > 0 ? target.service_name : row->service_name));
+	json_object_set_new(o, "service_id", text_or_null(row->target > 0 ? target.service_id : row->service_id));
+	cache_row_done(&target);
 	json_object_set_new(o, "pending", json_boolean(pending));
 	json_object_set_new(o, "parked", text_or_null(row->parked));
 	return o;
@@ -112,7 +117,7 @@ static json_t *parked_of(struct syncd *d, const struct source *s)
 	for (int64_t id = 0; json_array_size(list) < PARKED_SHOWN_MAX &&
 			     cache_parked_next(d->cache, source_cached(s)->id, id, &row) == 0; cache_row_done(&row)) {
 		id = row.id;
-		json_array_append_new(list, repository_of(&row));
+		json_array_append_new(list, repository_of(d, &row));
 	}
 	return list;
 }
@@ -289,12 +294,13 @@ json_t *command_stream_next(struct syncd *d, struct command *c, struct source *s
 	json_t *line;
 
 	*ret_last = false;
-	if (s != NULL && cache_row_next(d->cache, source_cached(s)->id, c->cursor, &row) == 0) {
+	while (s != NULL && cache_row_next(d->cache, source_cached(s)->id, c->cursor, &row) == 0) {
 		c->cursor = row.id;
-		c->count++;
-		line = repository_of(&row);
+		c->count += row.kind == ROW_REPOSITORY;
+		line = row.kind == ROW_REPOSITORY ? repository_of(d, &row) : NULL;
 		cache_row_done(&row);
-		return line;
+		if (line != NULL)
+			return line;
 	}
 	*ret_last = true;
 	line = json_pack("{s:b,s:i}", "ok", s != NULL, "count", (int)c->count);

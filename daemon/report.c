@@ -43,13 +43,33 @@ bool report_once(FILE *f, struct cache *c, const struct source *s)
 	return refused == NULL && trouble == NULL && left == 0;
 }
 
-static void print_action(FILE *f, const char *instance, const struct cache_row *row, const struct plan_action *a)
+static void print_action(FILE *f, const char *instance, const struct cache_row *row, const char *service, const struct plan_action *a)
 {
 	char project[NAME_MAX_BYTES], name[NAME_MAX_BYTES], text[PLAN_LINE_MAX];
+	const char *changes = plan_differences_text(a, text, sizeof(text)), *colon = a->n > 0 ? ": " : "";
 
-	fprintf(f, "%s: %s %s / %s (service %s)%s%s\n", instance, plan_kind_name(a->kind),
-		printable(project, sizeof(project), row->repo.project_name), printable(name, sizeof(name), row->repo.name),
-		row->service_name, a->n > 0 ? ": " : "", plan_differences_text(a, text, sizeof(text)));
+	(void)printable(project, sizeof(project), row->repo.project_name);
+	(void)printable(name, sizeof(name), row->repo.name);
+	if (row->kind == ROW_REPOSITORY)
+		fprintf(f, "%s: %s %s / %s (service %s)%s%s%s\n", instance, plan_kind_name(a->kind), project, name, service, colon, changes,
+			a->moves ? ", in place of another service" : "");
+	else
+		fprintf(f, "%s: %s service %s of %s%s%s\n", instance, plan_kind_name(a->kind), service,
+			row->kind == ROW_PROJECT ? project : "a map in the configuration", colon, changes);
+}
+
+/* The service that the row has, or shares. */
+static char *service_of(struct cache *c, const struct cache_row *row)
+{
+	struct cache_row target = { 0 };
+	char *name = NULL;
+
+	if (row->target > 0 && cache_row_by_id(c, row->target, &target) == 0 && target.service_name != NULL)
+		name = xstrdup(target.service_name);
+	cache_row_done(&target);
+	if (name == NULL)
+		name = xstrdup(row->service_name != NULL ? row->service_name : "none");
+	return name;
 }
 
 static void print_missing(FILE *f, const char *instance, const struct cache_row *row)
@@ -84,14 +104,16 @@ void report_plan(FILE *f, struct cache *c, const struct config_instance *config,
 	if (q != NULL)
 		print_instance(f, config, q);
 	for (int64_t id = 0; cache_pending_next(c, instance->id, id, true, &row) == 0; cache_row_done(&row)) {
+		_cleanup_free_ char *service = service_of(c, &row);
+
 		id = row.id;
 		plan_of_row(config, &row, a);
-		if (a->kind == PLAN_CREATE && q != NULL && sink_queue_has_service(q, row.service_name))
+		if (a->kind == PLAN_CREATE && q != NULL && sink_queue_has_service(q, service))
 			a->kind = PLAN_ADOPT;
 		created += a->kind == PLAN_CREATE;
 		adopted += a->kind == PLAN_ADOPT;
 		changed += a->kind != PLAN_CREATE && a->kind != PLAN_ADOPT;
-		print_action(f, config->name, &row, a);
+		print_action(f, config->name, &row, service, a);
 		plan_action_done(a);
 	}
 	for (int64_t id = 0; cache_missing_next(c, instance->id, id, &row) == 0; cache_row_done(&row)) {

@@ -134,8 +134,9 @@ void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bo
 	q->creations = counts->creations;
 	q->hold_creations = hold_creations;
 	q->quiet = q->stats.total > CYCLE_LOGGED_MAX;
-	/* the configuration may have changed, or a person may have mended what was refused */
-	q->instance_ready = false;
+	/* a person may have mended what was refused */
+	if (q->refused != NULL)
+		q->instance_ready = false;
 	q->active = q->has_work = q->again = true;
 	sink_wake(q->sink);
 }
@@ -359,8 +360,21 @@ static bool in_flight(const struct sink *s, int64_t row)
 	return false;
 }
 
-/* The next pending row of the queue that no job has. 0, -ENOENT, -EIO. */
-static int next_row(struct sink_queue *q, struct cache_row *ret)
+/* The row whose service this one shares, if it does. 0, -EAGAIN when that service is not there yet, -EIO. */
+static int target_of(struct sink_queue *q, const struct cache_row *row, struct cache_row *ret)
+{
+	int e;
+
+	if (row->kind != ROW_REPOSITORY || row->target <= 0)
+		return 0;
+	e = cache_row_by_id(q->sink->cache, row->target, ret);
+	if (e < 0)
+		return e == -ENOENT ? -EAGAIN : e;
+	return ret->service_id != NULL ? 0 : -EAGAIN;
+}
+
+/* The next pending row of the queue that no job has, and whose service is there if it shares one. 0, -ENOENT, -EIO. */
+static int next_row(struct sink_queue *q, struct cache_row *ret, struct cache_row *ret_target)
 {
 	for (;;) {
 		int e = cache_pending_next(q->sink->cache, q->instance->id, q->cursor, !q->hold_creations, ret);
@@ -373,10 +387,14 @@ static int next_row(struct sink_queue *q, struct cache_row *ret)
 		if (e < 0)
 			return e;
 		q->cursor = ret->id;
-		if (!in_flight(q->sink, ret->id))
+		e = in_flight(q->sink, ret->id) ? -EAGAIN : target_of(q, ret, ret_target);
+		if (e == 0)
 			return 0;
 		q->skipped = true;
 		cache_row_done(ret);
+		cache_row_done(ret_target);
+		if (e != -EAGAIN)
+			return e;
 	}
 }
 
@@ -411,13 +429,14 @@ static struct job *queue_begin(struct sink_queue *q)
 {
 	if (q->jobs > 0 || (q->instance->resource_type == NULL && types_are_read(q->sink)))
 		return NULL;
-	return job_new(q, JOB_INSTANCE, NULL);
+	return job_new(q, JOB_INSTANCE, NULL, NULL);
 }
 
 /* Makes the queue's next job, if it has one. */
 static struct job *queue_next(struct sink_queue *q)
 {
-	struct cache_row row = { 0 };
+	struct cache_row row = { 0 }, target = { 0 };
+	struct job *j;
 	int e;
 
 	if (!q->has_work)
@@ -426,16 +445,19 @@ static struct job *queue_next(struct sink_queue *q)
 		return queue_begin(q);
 	if (q->sink->mode == SINK_READ_ONLY) {
 		q->has_work = q->again = false;
-		return q->found == NULL && !q->would_create && q->creations > 0 ? job_new(q, JOB_SERVICES, NULL) : NULL;
+		return q->found == NULL && !q->would_create && q->creations > 0 ? job_new(q, JOB_SERVICES, NULL, NULL) : NULL;
 	}
 	if (q->share_known && !q->share_refused &&
 	    (credential_pending(q->instance, &q->share) || (q->share_verify && !digest_is_zero(&q->share))))
-		return q->jobs == 0 ? job_new(q, JOB_CREDENTIAL, NULL) : NULL;
+		return q->jobs == 0 ? job_new(q, JOB_CREDENTIAL, NULL, NULL) : NULL;
 	if (q->reconcile)
-		return q->jobs == 0 ? job_new(q, JOB_RECONCILE, NULL) : NULL;
-	e = next_row(q, &row);
-	if (e == 0)
-		return job_new(q, JOB_ROW, &row);
+		return q->jobs == 0 ? job_new(q, JOB_RECONCILE, NULL, NULL) : NULL;
+	e = next_row(q, &row, &target);
+	if (e == 0) {
+		j = job_new(q, JOB_ROW, &row, target.id != 0 ? &target : NULL);
+		cache_row_done(&target);
+		return j;
+	}
 	if (e == -ENOENT)
 		q->has_work = q->again = false;
 	else

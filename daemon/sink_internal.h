@@ -102,8 +102,8 @@ bool job_is_stale(const struct job *j);
 int job_send(struct job *j);
 struct job *job_free(struct job *j);
 
-/* A new job of the queue, at the end of the line. For JOB_ROW the row is taken over. */
-struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *row);
+/* A new job of the queue, at the end of the line. For JOB_ROW the row is taken over; target as in converge_init(). */
+struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *row, const struct cache_row *target);
 
 /* The job is over: the queue goes on. Frees it. */
 void sink_job_done(struct job *j);

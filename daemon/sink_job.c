@@ -8,6 +8,7 @@
 #include "../lib/konnect.h"
 #include "../lib/limits.h"
 #include "../lib/plan.h"
+#include "../lib/target.h"
 #include "../lib/util.h"
 #include "../lib/verdict.h"
 #include "http.h"
@@ -22,7 +23,7 @@
 /* Below job_new(), of the same queue: what reconcile found. */
 static void on_reconciled(void *arg, enum reconcile_event event, const struct cache_row *row);
 
-struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *row)
+struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *row, const struct cache_row *target)
 {
 	struct job *j = xcalloc(1, sizeof(*j));
 	struct plan_action *plan;
@@ -59,7 +60,7 @@ struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *
 					   plan_differences_text(plan, text, sizeof(text)));
 		plan_action_done(plan);
 		free(plan);
-		converge_init(&j->row, q->config, q->instance, cache_key(q->sink->cache), row);
+		converge_init(&j->row, q->config, q->instance, cache_key(q->sink->cache), row, target);
 		break;
 	case JOB_SERVICES:
 		j->page = 1;
@@ -182,8 +183,7 @@ static int save_row(struct job *j)
 	struct cache *cache = j->queue->sink->cache;
 	const struct cache_row *r = &j->row.row;
 	struct cache_row now = { 0 };
-	struct digest want;
-	char *doc;
+	bool same;
 	int e = cache_row_by_id(cache, r->id, &now);
 
 	if (e < 0)
@@ -193,43 +193,61 @@ static int save_row(struct job *j)
 	free(now.mapping_id);
 	free(now.ack);
 	free(now.parked);
-	now.service_name = xstrdup(r->service_name);
+	now.parked = NULL;
+	now.service_name = r->service_name != NULL ? xstrdup(r->service_name) : NULL;
 	now.service_id = r->service_id != NULL ? xstrdup(r->service_id) : NULL;
 	now.mapping_id = r->mapping_id != NULL ? xstrdup(r->mapping_id) : NULL;
 	now.ack = r->ack != NULL ? xstrdup(r->ack) : NULL;
 	now.have = r->have;
 	now.theirs = r->theirs;
-	doc = document_row(j->queue->config, &now);
-	want = digest_bytes(cache_key(cache), doc, strlen(doc));
-	free(doc);
-	now.parked = r->parked != NULL && memcmp(&want, &r->want, sizeof(want)) == 0 ? xstrdup(r->parked) : NULL;
-	now.want = want;
+	now.map_have = r->map_have;
+	target_consider(cache, j->queue->config, j->queue->instance->resource_keys, &now);
+	same = memcmp(&now.want, &r->want, sizeof(now.want)) == 0 && memcmp(&now.map_want, &r->map_want, sizeof(now.map_want)) == 0;
+	free(now.parked);
+	now.parked = r->parked != NULL && same ? xstrdup(r->parked) : NULL;
 	e = cache_row_save(cache, &now);
 	cache_row_done(&now);
 	return e;
+}
+
+/* "Payments / user-api", or what else the row stands for. */
+static char *row_title(const struct cache_row *row)
+{
+	switch (row->kind) {
+	case ROW_REPOSITORY:
+		return xasprintf("%s / %s", row->repo.project_name, row->repo.name);
+	case ROW_PROJECT:
+		return xasprintf("the project %s", row->repo.project_name);
+	case ROW_NAMED:
+		return xasprintf("the service %s", row->service_name);
+	}
+	return xstrdup("?");
 }
 
 static void row_done(struct job *j)
 {
 	struct converge *c = &j->row;
 	struct sink_stats *stats = &j->queue->stats;
-	const char *project = c->row.repo.project_name, *name = c->row.repo.name, *service = c->row.service_name;
+	_cleanup_free_ char *title = row_title(&c->row);
+	const char *service = c->target_name != NULL ? c->target_name : c->row.service_name;
 
 	if (c->name_taken)
-		log_write(j, LOG_NOTICE, EVENT_NAME_TAKEN, "%s / %s: the plain service name is somebody else's, using %s", project, name,
-			  service);
+		log_write(j, LOG_NOTICE, EVENT_NAME_TAKEN, "%s: the plain service name is somebody else's, using %s", title, service);
 	if (c->step == CONVERGE_PARKED) {
 		stats->parked++;
-		log_write(j, LOG_WARNING, EVENT_PARKED, "%s / %s is parked until it changes: %s", project, name, c->row.parked);
+		log_write(j, LOG_WARNING, EVENT_PARKED, "%s is parked until it changes: %s", title, c->row.parked);
 	} else if (c->created) {
 		stats->created++;
-		log_write(j, LOG_INFO, EVENT_CREATED, "%s / %s is in the catalog as %s", project, name, service);
+		log_write(j, LOG_INFO, EVENT_CREATED, "%s is in the catalog as %s", title, service);
 	} else if (c->adopted) {
 		stats->adopted++;
-		log_write(j, LOG_INFO, EVENT_ADOPTED, "%s / %s was in the catalog already as %s", project, name, service);
+		log_write(j, LOG_INFO, EVENT_ADOPTED, "%s was in the catalog already as %s", title, service);
+	} else if (c->target_name != NULL) {
+		stats->changed++;
+		log_write(j, LOG_INFO, EVENT_CHANGED, "%s is mapped to the service %s", title, service);
 	} else {
 		stats->changed++;
-		log_write(j, LOG_INFO, EVENT_CHANGED, "%s / %s (%s): %s", project, name, service, j->differences);
+		log_write(j, LOG_INFO, EVENT_CHANGED, "%s (%s): %s", title, service, j->differences);
 	}
 }
 
@@ -254,7 +272,8 @@ static bool row_answered(struct job *j, int status, const json_t *answer)
 	e = save_row(j);
 	if (e == -EEXIST)
 		log_write(j, LOG_WARNING, EVENT_PARKED, "%s / %s: its service name %s is another repository's; rename one of the two",
-			  j->row.row.repo.project_name, j->row.row.repo.name, j->row.row.service_name);
+			  j->row.row.repo.project_name, j->row.row.repo.name,
+			  j->row.row.service_name != NULL ? j->row.row.service_name : "?");
 	if (j->row.step != CONVERGE_DONE && j->row.step != CONVERGE_PARKED)
 		return e == 0 || e == -EIO;
 	row_done(j);

@@ -73,19 +73,33 @@ void cache_instance_done(struct cache_instance *i);
 int cache_token_expiry_load(struct cache *c, struct expiry *ret);
 int cache_token_expiry_save(struct cache *c, const struct expiry *e);
 
-/* One repository. */
+/* What a row stands for. */
+enum row_kind {
+	ROW_REPOSITORY,
+	ROW_PROJECT,	/* the service that the repositories of a project are mapped to */
+	ROW_NAMED,	/* a service named by a map of the configuration; repo.name is its name */
+};
+
+enum { TARGET_OWN = 0, TARGET_NONE = -1 };
+
+/* One repository, or one service that repositories share. */
 struct cache_row {
 	int64_t id;
 	int64_t instance;
+	enum row_kind kind;
 	struct repo repo;
 	struct digest raw;	/* of the element it was listed as */
 	enum repo_state state;	/* of what was listed; REPO_EXCLUDED and REPO_MISSING are ours */
 	int64_t missing_since;	/* Unix seconds, 0 = listed */
 	char *service_name;	/* fixed for life */
 	char *service_id;	/* NULL until Konnect gave one */
+	int64_t target;		/* which service the repository is mapped to: TARGET_*, or the id of the row it shares */
 	char *mapping_id;
+	struct digest map_want;	/* of the mapping that is wanted, all zero = as it is; see target_digest() */
+	struct digest map_have;	/* of the one that Konnect has, all zero without */
+	bool elsewhere;		/* its resource is mapped to somebody else's service */
 	char *ack;		/* the last document Konnect acknowledged */
-	struct digest want;	/* of the document that is wanted */
+	struct digest want;	/* of the document that is wanted, all zero = no service of its own */
 	struct digest have;	/* of the acknowledged one, all zero without */
 	char *parked;		/* why Konnect refused the document that is wanted now, or NULL */
 	unsigned theirs;	/* DOCUMENT_*: fields that somebody has edited in Konnect */
@@ -135,11 +149,14 @@ struct cache_known {
 int cache_known_some(struct cache *c, int64_t instance, uint8_t cursor[16],
 		     void (*fn)(void *arg, const struct cache_known *k), void *arg);
 
-/* How many rows the instance has, of every kind. 0 or -EIO. */
+/* How many repositories the instance has, in whatever state. 0 or -EIO. */
 int cache_count(struct cache *c, int64_t instance, size_t *ret);
 
 /* The row's digest of the element it was listed as. 0, -ENOENT, -EIO. */
 int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct digest *ret);
+
+/* The row of the repository of that name, ASCII case aside. 0, -ENOENT, -EIO. */
+int cache_row_by_name(struct cache *c, int64_t instance, const char *project, const char *name, struct cache_row *ret);
 
 /* The row of that service. 0, -ENOENT, -EIO. */
 int cache_row_by_service(struct cache *c, int64_t instance, const char *service_id, struct cache_row *ret);

@@ -98,6 +98,11 @@ static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 	column_blob16(st, at++, ret->have.b);
 	ret->parked = column_text(st, at++);
 	ret->theirs = (unsigned)sqlite3_column_int(st, at++);
+	ret->kind = (enum row_kind)sqlite3_column_int(st, at++);
+	ret->target = sqlite3_column_int64(st, at++);
+	column_blob16(st, at++, ret->map_want.b);
+	column_blob16(st, at++, ret->map_have.b);
+	ret->elsewhere = sqlite3_column_int(st, at++) != 0;
 	(void)sqlite3_reset(st);
 	return 0;
 }
@@ -132,6 +137,18 @@ int cache_row_by_service(struct cache *c, int64_t instance, const char *service_
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
 	bind_text(st, 2, service_id);
+	return read_row(c, st, ret);
+}
+
+int cache_row_by_name(struct cache *c, int64_t instance, const char *project, const char *name, struct cache_row *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_ROW_BY_NAME);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	bind_text(st, 2, project);
+	bind_text(st, 3, name);
 	return read_row(c, st, ret);
 }
 
@@ -183,6 +200,11 @@ int cache_row_save(struct cache *c, struct cache_row *r)
 	bind_digest(st, at++, &r->have);
 	bind_text(st, at++, r->parked);
 	(void)sqlite3_bind_int(st, at++, (int)r->theirs);
+	(void)sqlite3_bind_int(st, at++, (int)r->kind);
+	(void)sqlite3_bind_int64(st, at++, r->target);
+	bind_digest(st, at++, &r->map_want);
+	bind_digest(st, at++, &r->map_have);
+	(void)sqlite3_bind_int(st, at++, r->elsewhere);
 	e = cache_write(c, st);
 	if (e == 0 && r->id == 0)
 		r->id = sqlite3_last_insert_rowid(c->db);

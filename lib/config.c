@@ -220,7 +220,9 @@ static void index_sections(struct loader *l)
 	for (size_t i = 0; i < l->sections.n; i++) {
 		const struct config_section *sec = &l->sections.v[i];
 
-		if (sec->kind == SECTION_INSTANCE) {
+		if (sec->kind == SECTION_MAP) {
+			continue;
+		} else if (sec->kind == SECTION_INSTANCE) {
 			if (sec->name)
 				l->instances[l->n_instances++] = sec;
 		} else if (l->single[sec->kind]) {
@@ -246,11 +248,12 @@ __attribute__((format(printf, 2, 0))) static void on_confuse_error(cfg_t *cfg, c
 
 static void parse_sources(struct loader *l)
 {
-	cfg_opt_t options[SECTION_KINDS][CONFIG_OPTIONS_MAX + 1], root[SECTION_KINDS + 1];
+	/* one more than the keys and the end: the maps of an instance */
+	cfg_opt_t options[SECTION_KINDS][CONFIG_OPTIONS_MAX + 2], root[SECTION_KINDS];
 	size_t n[SECTION_KINDS] = { 0 };
 
 	/* No defaults here: an option libConfuse has a value for is one that was written. */
-	for (int kind = SECTION_KONNECT; kind < SECTION_KINDS; kind++) {
+	for (int kind = SECTION_KINDS - 1; kind >= SECTION_KONNECT; kind--) {
 		cfg_opt_t *to = options[kind];
 		const char *name = config_section_name((enum config_section_kind)kind);
 
@@ -262,12 +265,16 @@ static void parse_sources(struct loader *l)
 					(cfg_opt_t)CFG_STR_LIST(o->key, NULL, CFGF_NODEFAULT) :
 					(cfg_opt_t)CFG_STR(o->key, NULL, CFGF_NODEFAULT);
 		}
+		if (kind == SECTION_INSTANCE)
+			to[n[kind]++] = (cfg_opt_t)CFG_SEC("map", options[SECTION_MAP], CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
 		to[n[kind]] = (cfg_opt_t)CFG_END();
+		if (kind == SECTION_MAP)
+			continue;
 		root[kind] = kind == SECTION_INSTANCE ?
 			(cfg_opt_t)CFG_SEC(name, to, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES) :
 			(cfg_opt_t)CFG_SEC(name, to, CFGF_NODEFAULT);
 	}
-	root[SECTION_KINDS] = (cfg_opt_t)CFG_END();
+	root[SECTION_MAP] = (cfg_opt_t)CFG_END();
 
 	for (size_t i = 0; i < l->n_sources && l->errors.n == 0; i++) {
 		struct source *s = &l->sources[i];
@@ -289,6 +296,8 @@ static cfg_t *section_values(const struct loader *l, const struct config_section
 {
 	cfg_t *root = l->sources[sec->source].cfg;
 
+	if (sec->kind == SECTION_MAP)
+		return cfg_getnsec(section_values(l, &l->sections.v[sec->parent]), "map", (unsigned)sec->index);
 	if (sec->kind == SECTION_INSTANCE)
 		return cfg_getnsec(root, "instance", (unsigned)sec->index);
 	return cfg_getsec(root, config_section_name(sec->kind));
@@ -424,6 +433,28 @@ static void finish_instance(struct loader *l, const struct config_section *sec, 
 	}
 }
 
+/* The maps of an instance, in the order they are written. */
+static void apply_maps(struct loader *l, const struct config_section *instance, struct config_instance *i)
+{
+	size_t parent = (size_t)(instance - l->sections.v), option = config_option_find(SECTION_MAP, "repositories", 12);
+
+	i->maps = xcalloc(instance->n_maps, sizeof(*i->maps));
+	for (size_t k = parent + 1; k < l->sections.n; k++) {
+		const struct config_section *sec = &l->sections.v[k];
+		struct config_map *m = &i->maps[i->n_maps];
+
+		if (sec->kind != SECTION_MAP || sec->parent != parent)
+			continue;
+		i->n_maps++;
+		m->service = xstrdup(sec->name);
+		if (!apply_section(l, SECTION_MAP, sec, NULL, m))
+			continue;
+		if (!m->repositories || !m->repositories[0])
+			config_errorf(&l->errors, l->sources[sec->source].name, sec->line, "repositories",
+				      "is missing in map \"%s\"; allowed: %s", m->service, config_options[option].allowed);
+	}
+}
+
 static void merge(struct loader *l, struct config *c)
 {
 	const struct config_section *defaults = l->single[SECTION_DEFAULTS];
@@ -443,6 +474,7 @@ static void merge(struct loader *l, struct config *c)
 	for (size_t i = 0; i < l->n_instances; i++) {
 		apply_section(l, SECTION_INSTANCE, l->instances[i], defaults, &c->instances[i]);
 		finish_instance(l, l->instances[i], &c->instances[i]);
+		apply_maps(l, l->instances[i], &c->instances[i]);
 	}
 }
 
@@ -518,6 +550,11 @@ struct config *config_free(struct config *c)
 	config_clear_section(SECTION_DAEMON, c);
 	for (size_t i = 0; i < c->n_instances; i++) {
 		config_clear_section(SECTION_INSTANCE, &c->instances[i]);
+		for (size_t k = 0; k < c->instances[i].n_maps; k++) {
+			config_clear_section(SECTION_MAP, &c->instances[i].maps[k]);
+			free(c->instances[i].maps[k].service);
+		}
+		free(c->instances[i].maps);
 		free(c->instances[i].name);
 	}
 	free(c->instances);
@@ -545,13 +582,18 @@ void config_print_string(const char *s, FILE *f)
 void config_print(const struct config *c, FILE *f)
 {
 	fputs("konnect {\n", f);
-	config_print_section(SECTION_KONNECT, c, f);
+	config_print_section(SECTION_KONNECT, c, "\t", f);
 	fputs("}\n\ndaemon {\n", f);
-	config_print_section(SECTION_DAEMON, c, f);
+	config_print_section(SECTION_DAEMON, c, "\t", f);
 	fputs("}\n", f);
 	for (size_t i = 0; i < c->n_instances; i++) {
 		fprintf(f, "\ninstance \"%s\" {\n", c->instances[i].name);
-		config_print_section(SECTION_INSTANCE, &c->instances[i], f);
+		config_print_section(SECTION_INSTANCE, &c->instances[i], "\t", f);
+		for (size_t k = 0; k < c->instances[i].n_maps; k++) {
+			fprintf(f, "\tmap \"%s\" {\n", c->instances[i].maps[k].service);
+			config_print_section(SECTION_MAP, &c->instances[i].maps[k], "\t\t", f);
+			fputs("\t}\n", f);
+		}
 		fputs("}\n", f);
 	}
 }

@@ -16,6 +16,18 @@ struct label {
 	char *key, *value;
 };
 
+/* Where the repositories of an instance are mapped to, unless a map says otherwise. */
+enum map_to { MAP_TO_REPOSITORY, MAP_TO_PROJECT, MAP_TO_NONE };
+
+/* Which repositories get a service of their own. */
+enum create { CREATE_UNMAPPED, CREATE_ALWAYS, CREATE_NEVER };
+
+/* Repositories that are mapped to a named service. */
+struct config_map {
+	char *service;
+	char **repositories;	/* globs, NULL-terminated */
+};
+
 struct config_instance {
 	char *name;		/* Konnect instance name, the section's title */
 	char *organization;	/* exactly as in Azure DevOps */
@@ -28,6 +40,10 @@ struct config_instance {
 	char *api_version;
 	char **include, **exclude; /* NULL-terminated, never NULL themselves */
 	bool include_disabled;
+	enum map_to map_to;
+	enum create create;
+	struct config_map *maps; /* in the order they are written: the first that matches wins */
+	size_t n_maps;
 	struct removal_limit removal_limit;
 	bool share_pat;
 	struct label *labels;

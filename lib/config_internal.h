@@ -11,7 +11,14 @@
 #define CONFIG_ERRORS_MAX 100	/* lines of one report: more are not read anyway */
 #define CONFIG_OPTIONS_MAX 48	/* rows of the option table, checked when compiling it */
 
-enum config_section_kind { SECTION_KONNECT, SECTION_DAEMON, SECTION_DEFAULTS, SECTION_INSTANCE, SECTION_KINDS };
+enum config_section_kind {
+	SECTION_KONNECT,
+	SECTION_DAEMON,
+	SECTION_DEFAULTS,
+	SECTION_INSTANCE,
+	SECTION_MAP,		/* within an instance */
+	SECTION_KINDS,
+};
 
 struct config_option;
 
@@ -52,13 +59,13 @@ void config_option_default(const struct config_option *o, void *base);
 
 extern const struct config_type config_type_text, config_type_url, config_type_region, config_type_int,
 	config_type_span, config_type_bool, config_type_level, config_type_format, config_type_limit,
-	config_type_globs, config_type_labels;
+	config_type_globs, config_type_labels, config_type_map_to, config_type_create;
 
 /* s in double quotes, so that libConfuse reads back the same bytes. */
 void config_print_string(const char *s, FILE *f);
 
-/* "KEY = VALUE" for every row of the kind that is set, indented. */
-void config_print_section(enum config_section_kind kind, const void *base, FILE *f);
+/* "KEY = VALUE" for every row of the kind that is set, with that indentation. */
+void config_print_section(enum config_section_kind kind, const void *base, const char *indent, FILE *f);
 
 void config_clear_section(enum config_section_kind kind, void *base);
 
@@ -89,9 +96,11 @@ void config_errorf(struct config_errors *e, const char *file, unsigned line, con
 
 struct config_section {
 	enum config_section_kind kind;
-	char *name;			/* of an instance, else NULL */
+	char *name;			/* of an instance or a map, else NULL */
 	size_t source;			/* which file */
-	size_t index;			/* which instance of its file, as libConfuse counts */
+	size_t parent;			/* of a map: which section its instance is */
+	size_t index;			/* which instance of its file (map of its instance), as libConfuse counts */
+	size_t n_maps;			/* of an instance */
 	unsigned line;
 	unsigned lines[CONFIG_OPTIONS_MAX];	/* where each key stands, 0 = not there */
 };

@@ -14,6 +14,7 @@
 #define KONNECT(field) offsetof(struct config, konnect.field)
 #define DAEMON(field) offsetof(struct config, field)
 #define INSTANCE(field) offsetof(struct config_instance, field)
+#define MAP(field) offsetof(struct config_map, field)
 
 #define ALLOWED_FILE "a path, relative ones start beside the configuration"
 #define ALLOWED_SECRET "a path, relative ones are looked up in $CREDENTIALS_DIRECTORY, then beside the configuration"
@@ -93,6 +94,10 @@ const struct config_option config_options[] = {
 	  .allowed = ALLOWED_GLOBS },
 	{ .section = SECTION_DEFAULTS, .key = "include_disabled", .type = &config_type_bool,
 	  .offset = INSTANCE(include_disabled), .def = "yes", .allowed = "yes, no, true, false, on, off" },
+	{ .section = SECTION_DEFAULTS, .key = "map_to", .type = &config_type_map_to, .offset = INSTANCE(map_to),
+	  .def = "repository", .allowed = "repository, project, none" },
+	{ .section = SECTION_DEFAULTS, .key = "create", .type = &config_type_create, .offset = INSTANCE(create),
+	  .def = "unmapped", .allowed = "unmapped, always, never" },
 	{ .section = SECTION_DEFAULTS, .key = "removal_limit", .type = &config_type_limit,
 	  .offset = INSTANCE(removal_limit),
 	  .def = "20%", .allowed = "0% to 100% of the known repositories, or a number of them" },
@@ -105,6 +110,9 @@ const struct config_option config_options[] = {
 	  .check = config_check_proxy, .allowed = ALLOWED_PROXY },
 	{ .section = SECTION_DEFAULTS, .key = "ca_file", .type = &config_type_text, .offset = INSTANCE(ca_file),
 	  .check = config_check_path, .allowed = ALLOWED_FILE },
+
+	{ .section = SECTION_MAP, .key = "repositories", .type = &config_type_globs, .offset = MAP(repositories),
+	  .allowed = ALLOWED_GLOBS },
 };
 
 const size_t config_n_options = ELEMENTSOF(config_options);
@@ -117,6 +125,7 @@ const char *config_section_name(enum config_section_kind kind)
 		[SECTION_DAEMON] = "daemon",
 		[SECTION_DEFAULTS] = "defaults",
 		[SECTION_INSTANCE] = "instance",
+		[SECTION_MAP] = "map",
 		[SECTION_KINDS] = "",
 	};
 
@@ -151,7 +160,7 @@ void config_option_default(const struct config_option *o, void *base)
 	free(value);
 }
 
-void config_print_section(enum config_section_kind kind, const void *base, FILE *f)
+void config_print_section(enum config_section_kind kind, const void *base, const char *indent, FILE *f)
 {
 	for (size_t i = 0; i < config_n_options; i++) {
 		const struct config_option *o = &config_options[i];
@@ -159,7 +168,7 @@ void config_print_section(enum config_section_kind kind, const void *base, FILE 
 
 		if (!config_option_in(o, kind) || !o->type->print || (o->type->is_set && !o->type->is_set(field)))
 			continue;
-		fprintf(f, "\t%s = ", o->key);
+		fprintf(f, "%s%s = ", indent, o->key);
 		o->type->print(field, f);
 		fputc('\n', f);
 	}

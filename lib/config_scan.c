@@ -303,15 +303,22 @@ static void unknown_key(struct scan *s, enum config_section_kind kind, const cha
 		free(list);
 		list = longer;
 	}
-	config_errorf(s->e, s->file, s->line, key, "unknown key in %s; allowed: %s", config_section_name(kind), list);
+	config_errorf(s->e, s->file, s->line, key, "unknown key in %s; allowed: %s%s", config_section_name(kind), list,
+		      kind == SECTION_INSTANCE ? ", map \"SERVICE\" { ... }" : "");
 }
 
-static bool scan_key(struct scan *s, struct config_section *sec)
+static bool scan_map(struct scan *s, size_t parent);
+
+/* at: of the section, whose place moves when there are more of them. */
+static bool scan_key(struct scan *s, size_t at)
 {
+	struct config_section *sec = &s->sections->v[at];
 	_cleanup_free_ char *key = xstrndup(s->start, s->len);
 	char shown[80];
 	size_t i;
 
+	if (sec->kind == SECTION_INSTANCE && strcmp(key, config_section_name(SECTION_MAP)) == 0)
+		return scan_map(s, at);
 	printable(shown, sizeof(shown), key);
 	i = config_option_find(sec->kind, s->start, s->len);
 	if (i == SIZE_MAX) {
@@ -325,18 +332,21 @@ static bool scan_key(struct scan *s, struct config_section *sec)
 	return scan_value(s, key, config_options[i].type->list);
 }
 
-static bool scan_body(struct scan *s, struct config_section *sec)
+static bool scan_body(struct scan *s, size_t at)
 {
+	const struct config_section *sec;
+
 	for (;;) {
 		enum token t = next(s);
 
 		if (t == TOKEN_CLOSE)
 			return true;
 		if (t == TOKEN_WORD) {
-			if (!scan_key(s, sec))
+			if (!scan_key(s, at))
 				return false;
 			continue;
 		}
+		sec = &s->sections->v[at];
 		if (t == TOKEN_END)
 			config_errorf(s->e, s->file, s->line, config_section_name(sec->kind),
 				      "the file ends inside the section that begins on line %u; } is missing", sec->line);
@@ -434,6 +444,48 @@ static struct config_section *add_section(struct scan *s, enum config_section_ki
 	return sec;
 }
 
+/* Konnect's rule for the name of a service. */
+static bool service_name_valid(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n >= 1 && n <= KONNECT_NAME_MAX && strspn(name, "0123456789abcdefghijklmnopqrstuvwxyz.-") == n;
+}
+
+/* A map of the instance, after its word. */
+static bool scan_map(struct scan *s, size_t parent)
+{
+	static const char allowed[] = "map \"SERVICE\" { repositories = { \"...\" } }";
+	struct config_section *sec = add_section(s, SECTION_MAP);
+	size_t at = (size_t)(sec - s->sections->v);
+	char shown[160];
+	enum token t = next(s);
+
+	sec->parent = parent;
+	sec->index = s->sections->v[parent].n_maps++;
+	if (t != TOKEN_WORD && t != TOKEN_STRING) {
+		if (t != TOKEN_ERROR)
+			config_errorf(s->e, s->file, s->line, "map", "has no name; allowed: %s", allowed);
+		return false;
+	}
+	sec->name = expand_title(s);
+	if (!service_name_valid(sec->name))
+		config_errorf(s->e, s->file, s->line, "map", "\"%s\" is not the name of a service; allowed: 1 to 120 of 0-9 a-z . -",
+			      printable(shown, sizeof(shown), sec->name));
+	for (size_t i = 0; i < at; i++)
+		if (s->sections->v[i].kind == SECTION_MAP && s->sections->v[i].parent == parent &&
+		    strcmp(s->sections->v[i].name, sec->name) == 0)
+			config_errorf(s->e, s->file, s->line, "map", "\"%s\" is given twice (first on line %u); allowed: once in an "
+				      "instance", printable(shown, sizeof(shown), sec->name), s->sections->v[i].line);
+	t = next(s);
+	if (t != TOKEN_OPEN) {
+		if (t != TOKEN_ERROR)
+			config_errorf(s->e, s->file, s->line, "map", "{ is missing after the name; allowed: %s", allowed);
+		return false;
+	}
+	return scan_body(s, at);
+}
+
 static bool scan_section(struct scan *s)
 {
 	_cleanup_free_ char *word = xstrndup(s->start, s->len);
@@ -442,10 +494,10 @@ static bool scan_section(struct scan *s)
 	char shown[80];
 	enum token t;
 
-	for (kind = SECTION_KONNECT; kind < SECTION_KINDS; kind++)
+	for (kind = SECTION_KONNECT; kind < SECTION_MAP; kind++)
 		if (strcmp(word, config_section_name(kind)) == 0)
 			break;
-	if (kind == SECTION_KINDS) {
+	if (kind == SECTION_MAP) {
 		config_errorf(s->e, s->file, s->line, printable(shown, sizeof(shown), word),
 			      "unknown section; allowed: konnect, daemon, defaults, instance \"NAME\"");
 		return skip_unknown(s, next(s));
@@ -463,7 +515,7 @@ static bool scan_section(struct scan *s)
 			      kind == SECTION_INSTANCE ? "name" : "word");
 		return false;
 	}
-	return scan_body(s, sec);
+	return scan_body(s, (size_t)(sec - s->sections->v));
 }
 
 void config_scan(const char *file, size_t source, char *text, size_t len, struct config_sections *ret,

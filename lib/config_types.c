@@ -15,6 +15,8 @@
 
 static const char *const regions[] = { "us", "eu", "au", "me", "in", "sg" };
 static const char *const log_formats[] = { "auto", "journal", "text", "json" };	/* order of enum log_format */
+static const char *const map_tos[] = { "repository", "project", "none" };	/* order of enum map_to */
+static const char *const creates[] = { "unmapped", "always", "never" };		/* order of enum create */
 static const struct {
 	const char *name;
 	int level;
@@ -403,23 +405,55 @@ static void level_print(const void *field, FILE *f)
 			config_print_string(log_levels[i].name, f);
 }
 
+/* The index of the word, as an enum of int's size. */
+static const char *word_set(const char *const *words, size_t n_words, const char *value, void *field)
+{
+	for (size_t i = 0; i < n_words; i++) {
+		if (strcmp(words[i], value) == 0) {
+			*(unsigned *)field = (unsigned)i;
+			return NULL;
+		}
+	}
+	return "is none of these words";
+}
+
 static const char *format_set(const struct config_option *o, char *const *values, size_t n, void *field, size_t *bad)
 {
 	(void)o;
 	(void)n;
 	*bad = 0;
-	for (size_t i = 0; i < ELEMENTSOF(log_formats); i++) {
-		if (strcmp(log_formats[i], values[0]) == 0) {
-			*(enum log_format *)field = (enum log_format)i;
-			return NULL;
-		}
-	}
-	return "is not a format";
+	return word_set(log_formats, ELEMENTSOF(log_formats), values[0], field);
 }
 
 static void format_print(const void *field, FILE *f)
 {
 	config_print_string(log_formats[*(const enum log_format *)field], f);
+}
+
+static const char *map_to_set(const struct config_option *o, char *const *values, size_t n, void *field, size_t *bad)
+{
+	(void)o;
+	(void)n;
+	*bad = 0;
+	return word_set(map_tos, ELEMENTSOF(map_tos), values[0], field);
+}
+
+static void map_to_print(const void *field, FILE *f)
+{
+	config_print_string(map_tos[*(const enum map_to *)field], f);
+}
+
+static const char *create_set(const struct config_option *o, char *const *values, size_t n, void *field, size_t *bad)
+{
+	(void)o;
+	(void)n;
+	*bad = 0;
+	return word_set(creates, ELEMENTSOF(creates), values[0], field);
+}
+
+static void create_print(const void *field, FILE *f)
+{
+	config_print_string(creates[*(const enum create *)field], f);
 }
 
 static const char *limit_set(const struct config_option *o, char *const *values, size_t n, void *field, size_t *bad)
@@ -592,6 +626,8 @@ const struct config_type config_type_int = { .set = int_set, .clear = no_clear, 
 const struct config_type config_type_span = { .set = span_set, .clear = no_clear, .print = span_print };
 const struct config_type config_type_bool = { .set = bool_set, .clear = no_clear, .print = bool_print };
 const struct config_type config_type_level = { .set = level_set, .clear = no_clear, .print = level_print };
+const struct config_type config_type_map_to = { .set = map_to_set, .clear = no_clear, .print = map_to_print };
+const struct config_type config_type_create = { .set = create_set, .clear = no_clear, .print = create_print };
 const struct config_type config_type_format = { .set = format_set, .clear = no_clear, .print = format_print };
 const struct config_type config_type_limit = { .set = limit_set, .clear = no_clear, .print = limit_print };
 const struct config_type config_type_globs = {

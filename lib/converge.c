@@ -4,6 +4,7 @@
 
 #include "document.h"
 #include "limits.h"
+#include "target.h"
 #include "util.h"
 
 static void set_text(char **field, const char *s)
@@ -14,10 +15,18 @@ static void set_text(char **field, const char *s)
 	*field = copy;
 }
 
+/* Whether the row has a service of its own to be converged. */
+static bool has_service(const struct converge *c)
+{
+	return c->row.kind != ROW_REPOSITORY || c->row.target == TARGET_OWN;
+}
+
 static void make_want(struct converge *c)
 {
-	_cleanup_free_ char *text = document_row(c->config, &c->row);
+	_cleanup_free_ char *text = has_service(c) ? document_row(c->config, &c->row) : NULL;
 
+	if (text == NULL)
+		return;
 	json_decref(c->want);
 	c->want = json_loads(text, 0, NULL);
 	c->row.want = digest_bytes(c->key, text, strlen(text));
@@ -48,7 +57,11 @@ static void take_fields(struct converge *c, const json_t *service)
 static void forget_service(struct converge *c)
 {
 	set_text(&c->row.service_id, NULL);
-	set_text(&c->row.mapping_id, NULL);
+	/* a service takes its mappings with it */
+	if (c->row.target == TARGET_OWN) {
+		set_text(&c->row.mapping_id, NULL);
+		c->row.map_have = (struct digest){ 0 };
+	}
 	set_text(&c->row.ack, NULL);
 	c->row.have = (struct digest){ 0 };
 	json_decref(c->have);
@@ -58,17 +71,29 @@ static void forget_service(struct converge *c)
 	make_want(c);
 }
 
+static bool same(const struct digest *a, const struct digest *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static void next_mapping_step(struct converge *c)
+{
+	if (same(&c->row.map_have, &c->row.map_want))
+		c->step = CONVERGE_DONE;
+	else
+		c->step = c->row.mapping_id != NULL ? CONVERGE_UNMAP : CONVERGE_MAP;
+}
+
 /* Where the row stands decides what comes next, so that a restart at any point goes on from there. */
 static void next_step(struct converge *c)
 {
-	if (c->row.service_id == NULL)
-		c->step = CONVERGE_CREATE;
-	else if (memcmp(&c->row.have, &c->row.want, sizeof(c->row.have)) != 0)
+	if (has_service(c) && c->row.service_id == NULL)
+		/* a named service is somebody's more often than not */
+		c->step = c->row.kind == ROW_NAMED && !c->looked_up ? CONVERGE_LOOKUP : CONVERGE_CREATE;
+	else if (has_service(c) && !same(&c->row.have, &c->row.want))
 		c->step = c->custom_fields == NULL && document_patch_needs_read(c->have, c->want) ? CONVERGE_READ : CONVERGE_PATCH;
-	else if (c->row.mapping_id == NULL)
-		c->step = CONVERGE_MAP;
 	else
-		c->step = CONVERGE_DONE;
+		next_mapping_step(c);
 }
 
 static void park_text(struct converge *c, char *why)
@@ -89,23 +114,37 @@ static void park(struct converge *c, const char *what, int status, const json_t 
 		park_text(c, xasprintf("%s refused with %d%s%s", what, status, *reason != '\0' ? ": " : "", reason));
 }
 
+/* Without an acknowledged document, or with one that cannot be read any more, Konnect is asked, and the digest is worth
+ * nothing. */
+static void load_have(struct converge *c)
+{
+	if (c->row.ack != NULL)
+		c->have = json_loads(c->row.ack, 0, NULL);
+	if (json_is_object(c->have) && json_object_get(c->have, "name") != NULL &&
+	    (json_object_get(c->have, "display_name") != NULL || (c->row.theirs & DOCUMENT_DISPLAY_NAME) != 0))
+		return;
+	json_decref(c->have);
+	c->have = NULL;
+	set_text(&c->row.ack, NULL);
+	c->row.have = (struct digest){ 0 };
+}
+
 void converge_init(struct converge *c, const struct config_instance *config, const struct cache_instance *instance,
-		   const uint8_t *key, struct cache_row *row)
+		   const uint8_t *key, struct cache_row *row, const struct cache_row *target)
 {
 	*c = (struct converge){ .config = config, .instance = instance, .key = key, .row = *row };
 	*row = (struct cache_row){ 0 };
 	set_text(&c->row.parked, NULL);
-	if (c->row.ack != NULL)
-		c->have = json_loads(c->row.ack, 0, NULL);
-	if (!json_is_object(c->have) || json_object_get(c->have, "name") == NULL ||
-	    (json_object_get(c->have, "display_name") == NULL && (c->row.theirs & DOCUMENT_DISPLAY_NAME) == 0)) {
-		/* not known, or not readable any more: then Konnect is asked, and its digest is worth nothing */
-		json_decref(c->have);
-		c->have = NULL;
-		set_text(&c->row.ack, NULL);
-		c->row.have = (struct digest){ 0 };
+	if (target != NULL) {
+		set_text(&c->target_id, target->service_id);
+		set_text(&c->target_name, target->service_name);
 	}
+	if (has_service(c))
+		load_have(c);
 	make_want(c);
+	/* only now are the keys known by which Konnect knows a resource */
+	if (c->row.kind == ROW_REPOSITORY && c->row.target != TARGET_NONE)
+		c->row.map_want = target_digest(key, config, instance->resource_keys, &c->row);
 	next_step(c);
 }
 
@@ -115,13 +154,20 @@ void converge_done(struct converge *c)
 	json_decref(c->have);
 	json_decref(c->custom_fields);
 	free(c->refusal);
+	free(c->target_id);
+	free(c->target_name);
 	cache_row_done(&c->row);
 	*c = (struct converge){ 0 };
 }
 
+static const char *mapped_service(const struct converge *c)
+{
+	return c->row.target == TARGET_OWN ? c->row.service_id : c->target_id;
+}
+
 static char *mapping_body(const struct converge *c)
 {
-	json_t *body = json_pack("{s:s,s:{s:s,s:s,s:o}}", "service", c->row.service_id, "resource", "integration_instance",
+	json_t *body = json_pack("{s:s,s:{s:s,s:s,s:o}}", "service", mapped_service(c), "resource", "integration_instance",
 				 c->instance->konnect_id, "type", c->instance->resource_type, "config",
 				 konnect_resource_config(c->instance->resource_keys, c->config, &c->row.repo));
 	char *text = document_canonical(body);
@@ -152,7 +198,7 @@ static char *patch_body(const struct converge *c)
 
 bool converge_request(const struct converge *c, struct konnect_request *ret)
 {
-	_cleanup_free_ char *name = konnect_encode(c->row.service_name), *id = NULL;
+	_cleanup_free_ char *name = konnect_encode(c->row.service_name != NULL ? c->row.service_name : ""), *id = NULL, *mapping = NULL;
 
 	id = konnect_encode(c->row.service_id != NULL ? c->row.service_id : "");
 	*ret = (struct konnect_request){ .method = "GET" };
@@ -173,13 +219,19 @@ bool converge_request(const struct converge *c, struct konnect_request *ret)
 		ret->path = xasprintf("/v1/catalog-services/%s", id);
 		ret->body = patch_body(c);
 		return true;
+	case CONVERGE_UNMAP:
+		mapping = konnect_encode(c->row.mapping_id);
+		ret->method = "DELETE";
+		ret->path = xasprintf("/v1/resource-mappings/%s", mapping);
+		return true;
 	case CONVERGE_MAP:
 		ret->method = "POST";
 		ret->path = xstrdup("/v1/resource-mappings");
 		ret->body = mapping_body(c);
 		return true;
 	case CONVERGE_MAP_LOOKUP:
-		ret->path = xasprintf("/v1/resource-mappings?filter%%5Bservice.id%%5D%%5Beq%%5D=%s&page%%5Bsize%%5D=%d", id,
+		mapping = konnect_encode(mapped_service(c));
+		ret->path = xasprintf("/v1/resource-mappings?filter%%5Bservice.id%%5D%%5Beq%%5D=%s&page%%5Bsize%%5D=%d", mapping,
 				      KONNECT_PAGE_SIZE);
 		return true;
 	case CONVERGE_DONE:
@@ -200,7 +252,8 @@ static void next_name(struct converge *c, const char *whose)
 				       c->row.service_name, whose));
 		return;
 	}
-	name = document_service_name(c->config->name, &c->row.repo, true, NULL);
+	name = c->row.kind == ROW_PROJECT ? document_project_name(c->config->name, &c->row.repo, true, NULL)
+					  : document_service_name(c->config->name, &c->row.repo, true, NULL);
 	if (strcmp(name, c->row.service_name) == 0) {
 		park_text(c, xasprintf("the service name %s is taken by %s; rename or remove it", name, whose));
 		free(name);
@@ -215,11 +268,25 @@ static void next_name(struct converge *c, const char *whose)
 
 static bool is_ours(const struct converge *c, const json_t *service)
 {
+	const json_t *labels = json_object_get(service, "labels");
 	char guid[37];
 
+	if (!konnect_is_ours(service, c->config->name))
+		return false;
+	if (c->row.kind == ROW_PROJECT)
+		return strcmp(konnect_text(labels, LABEL_PROJECT_ID), c->row.repo.project_id) == 0 &&
+		       json_object_get(labels, LABEL_REPOSITORY_ID) == NULL;
 	guid_format(c->row.repo.guid, guid);
-	return konnect_is_ours(service, c->config->name) &&
-	       strcmp(konnect_text(json_object_get(service, "labels"), LABEL_REPOSITORY_ID), guid) == 0;
+	return strcmp(konnect_text(labels, LABEL_REPOSITORY_ID), guid) == 0;
+}
+
+/* A named service that exists is used as it is, whoever's it may be: its fields are nobody's business. */
+static void use_named(struct converge *c, const json_t *service)
+{
+	set_text(&c->row.service_id, konnect_text(service, "id"));
+	acknowledge(c, c->want);
+	c->adopted = true;
+	next_step(c);
 }
 
 /* Leaves fields to whoever edited them, in what is wanted and in what is had. */
@@ -262,10 +329,17 @@ static void lookup_answer(struct converge *c, int status, const json_t *answer)
 	json_array_foreach(list, i, service) {
 		if (strcmp(konnect_text(service, "name"), c->row.service_name) != 0)
 			continue;
-		if (is_ours(c, service) && *konnect_text(service, "id") != '\0')
+		if (c->row.kind == ROW_NAMED && *konnect_text(service, "id") != '\0')
+			use_named(c, service);
+		else if (is_ours(c, service) && *konnect_text(service, "id") != '\0')
 			adopt(c, service);
 		else
 			next_name(c, konnect_is_foreign(service) ? "an object of another tool" : "another service");
+		return;
+	}
+	if (c->row.kind == ROW_NAMED && !c->looked_up) {
+		c->looked_up = true;
+		c->step = CONVERGE_CREATE;
 		return;
 	}
 	park_text(c, xasprintf("Konnect refuses the service name %s although nobody has it%s%s", c->row.service_name,
@@ -307,15 +381,24 @@ static bool is_our_resource(const struct converge *c, const json_t *resource, co
 {
 	const char *type = konnect_text(resource, "type"), *key,
 		   *instance = konnect_text(json_object_get(json_object_get(resource, "integration"), "instance"), "id");
+	struct konnect_identity who;
 	json_t *value;
 
 	if ((*type != '\0' && strcmp(type, c->instance->resource_type) != 0) ||
 	    (*instance != '\0' && strcmp(instance, c->instance->konnect_id) != 0))
 		return false;
+	if (konnect_resource_identity(json_object_get(resource, "config"), &who) && who.by_guid)
+		return memcmp(who.guid, c->row.repo.guid, sizeof(who.guid)) == 0;
 	json_object_foreach((json_t *)(uintptr_t)config, key, value)
 		if (!json_equal(json_object_get(json_object_get(resource, "config"), key), value))
 			return false;
 	return true;
+}
+
+static void mapped(struct converge *c, const char *id)
+{
+	set_text(&c->row.mapping_id, id);
+	c->row.map_have = c->row.map_want;
 }
 
 static void map_lookup_answer(struct converge *c, int status, const json_t *answer)
@@ -326,9 +409,9 @@ static void map_lookup_answer(struct converge *c, int status, const json_t *answ
 	c->map_lookup_done = true;
 	config = konnect_resource_config(c->instance->resource_keys, c->config, &c->row.repo);
 	json_array_foreach(list, i, mapping) {
-		if (strcmp(konnect_text(json_object_get(mapping, "service"), "id"), c->row.service_id) == 0 &&
+		if (strcmp(konnect_text(json_object_get(mapping, "service"), "id"), mapped_service(c)) == 0 &&
 		    is_our_resource(c, json_object_get(mapping, "resource"), config) && *konnect_text(mapping, "id") != '\0') {
-			set_text(&c->row.mapping_id, konnect_text(mapping, "id"));
+			mapped(c, konnect_text(mapping, "id"));
 			break;
 		}
 	}
@@ -378,9 +461,19 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 			park(c, "changing the service was", status, answer);
 		}
 		return;
+	case CONVERGE_UNMAP:
+		if (ok || status == 404) {
+			set_text(&c->row.mapping_id, NULL);
+			c->row.map_have = (struct digest){ 0 };
+			c->changed = true;
+			next_step(c);
+		} else {
+			park(c, "removing our mapping was", status, answer);
+		}
+		return;
 	case CONVERGE_MAP:
 		if (ok && *konnect_text(answer, "id") != '\0') {
-			set_text(&c->row.mapping_id, konnect_text(answer, "id"));
+			mapped(c, konnect_text(answer, "id"));
 			next_step(c);
 		} else if ((ok || status == 409) && !c->map_lookup_done) {
 			c->step = CONVERGE_MAP_LOOKUP;

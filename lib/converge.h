@@ -14,6 +14,7 @@ enum converge_step {
 	CONVERGE_LOOKUP,	/* whose is the name? */
 	CONVERGE_READ,		/* GET the service before custom_fields are written, or after a 404 */
 	CONVERGE_PATCH,
+	CONVERGE_UNMAP,		/* DELETE our mapping, which leads somewhere else */
 	CONVERGE_MAP,		/* POST the mapping, which creates the resource */
 	CONVERGE_MAP_LOOKUP,	/* the mapping exists: find its id */
 	CONVERGE_DONE,
@@ -25,6 +26,8 @@ struct converge {
 	const struct cache_instance *instance;
 	const uint8_t *key;	/* of the cache's digests */
 	struct cache_row row;	/* owned */
+	char *target_id;	/* of the service that the row shares, NULL when it has its own */
+	char *target_name;
 	json_t *want;
 	json_t *have;		/* NULL without a service */
 	json_t *custom_fields;	/* Konnect's, read before they are written */
@@ -32,14 +35,16 @@ struct converge {
 	char *refusal;		/* what Konnect said of the name, in case nobody turns out to have it */
 	int names_tried;
 	bool map_lookup_done;
+	bool looked_up;		/* nobody has the named service */
 	bool recreated;		/* once is a deletion, twice would be a loop */
 	bool gone;		/* a PATCH said 404, to be confirmed by a read */
 	bool created, changed, adopted, name_taken; /* what happened, for the log */
 };
 
-/* Takes over the row (which is emptied). The instance must have its konnect_id and resource type. */
+/* Takes over the row (which is emptied). The instance must have its konnect_id and resource type. target: the row whose
+ * service this one shares, which must have one; NULL otherwise. */
 void converge_init(struct converge *c, const struct config_instance *config, const struct cache_instance *instance,
-		   const uint8_t *key, struct cache_row *row);
+		   const uint8_t *key, struct cache_row *row, const struct cache_row *target);
 void converge_done(struct converge *c);
 
 /* The next request, or false when the step is CONVERGE_DONE or CONVERGE_PARKED. */

@@ -10,7 +10,7 @@
 bool converge_instance_written_by(const struct cache_instance *instance, const char *writer)
 {
 	json_t *ack = instance->ack != NULL ? json_loads(instance->ack, 0, NULL) : NULL;
-	bool is = strcmp(konnect_text(json_object_get(ack, "labels"), LABEL_WRITER), writer) == 0;
+	bool is = *writer != '\0' && strcmp(konnect_text(json_object_get(ack, "labels"), LABEL_WRITER), writer) == 0;
 
 	json_decref(ack);
 	return is;

@@ -35,30 +35,48 @@ static bool slug_add(char *buf, size_t *len, const char *s)
 	return lossy;
 }
 
-char *document_service_name(const char *instance, const struct repo *r, bool with_guid, bool *plain_is_lossy)
+/* Slugs of the words after the instance, with the GUID's first digits if asked for. */
+static char *name_of(const char *instance, const char *const *words, size_t n, const uint8_t *guid, bool *plain_is_lossy)
 {
-	size_t len = strlen(instance);
-	char *name = xcalloc(len + strlen(r->project_name) + strlen(r->name) + GUID_SUFFIX_LEN + 3, 1);
-	bool lossy;
+	size_t len = strlen(instance), max = len + GUID_SUFFIX_LEN + 1;
+	bool lossy = false;
+	char *name;
 
+	for (size_t i = 0; i < n; i++)
+		max += strlen(words[i]) + 1;
+	name = xcalloc(max, 1);
 	memcpy(name, instance, len);
-	name[len++] = '.';
-	lossy = slug_add(name, &len, r->project_name);
-	name[len++] = '.';
-	lossy = slug_add(name, &len, r->name) || lossy;
+	for (size_t i = 0; i < n; i++) {
+		name[len++] = '.';
+		lossy = slug_add(name, &len, words[i]) || lossy;
+	}
 	if (len > KONNECT_NAME_MAX)
 		lossy = true;
 	if (plain_is_lossy != NULL)
 		*plain_is_lossy = lossy;
-	if (with_guid) {
+	if (guid != NULL) {
 		if (len > KONNECT_NAME_MAX - GUID_SUFFIX_LEN)
 			len = KONNECT_NAME_MAX - GUID_SUFFIX_LEN;
-		(void)snprintf(name + len, GUID_SUFFIX_LEN + 1, ".%02x%02x%02x%02x", r->guid[0], r->guid[1], r->guid[2],
-			       r->guid[3]);
+		(void)snprintf(name + len, GUID_SUFFIX_LEN + 1, ".%02x%02x%02x%02x", guid[0], guid[1], guid[2], guid[3]);
 	} else {
 		name[len < KONNECT_NAME_MAX ? len : KONNECT_NAME_MAX] = '\0';
 	}
 	return name;
+}
+
+char *document_service_name(const char *instance, const struct repo *r, bool with_guid, bool *plain_is_lossy)
+{
+	const char *const words[] = { r->project_name, r->name };
+
+	return name_of(instance, words, ELEMENTSOF(words), with_guid ? r->guid : NULL, plain_is_lossy);
+}
+
+char *document_project_name(const char *instance, const struct repo *r, bool with_guid, bool *plain_is_lossy)
+{
+	uint8_t guid[16] = { 0 };
+
+	(void)guid_parse(r->project_id, guid);
+	return name_of(instance, (const char *const[]){ r->project_name }, 1, with_guid ? guid : NULL, plain_is_lossy);
 }
 
 char *document_display_name(const struct repo *r)
@@ -128,12 +146,28 @@ static json_t *json_text(const char *s)
 	return j != NULL ? j : json_null();
 }
 
+/* A document of these parts; takes labels and fields. */
+static char *assemble(const char *name, const char *display_name, const char *description, json_t *labels, json_t *fields)
+{
+	json_t *doc = json_object();
+	char *text;
+
+	json_object_set_new(doc, "name", json_string(name));
+	json_object_set_new(doc, "display_name", json_text(display_name));
+	json_object_set_new(doc, "description", json_text(description));
+	json_object_set_new(doc, "labels", labels);
+	json_object_set_new(doc, "custom_fields", fields);
+	text = document_canonical(doc);
+	json_decref(doc);
+	return text;
+}
+
 char *document_service(const struct config_instance *c, const struct repo *r, const char *service_name,
 		       enum repo_state state)
 {
-	json_t *doc = json_object(), *labels = json_object(), *fields = json_object();
+	json_t *labels = json_object(), *fields = json_object();
 	_cleanup_free_ char *display_name = document_display_name(r);
-	char guid[37], *text;
+	char guid[37];
 
 	guid_format(r->guid, guid);
 	labels_common(labels, c);
@@ -147,14 +181,29 @@ char *document_service(const struct config_instance *c, const struct repo *r, co
 	if (r->web_url != NULL)
 		json_object_set_new(fields, "git_repo",
 				    json_pack("{s:o,s:o}", "name", json_text(r->name), "link", json_text(r->web_url)));
-	json_object_set_new(doc, "name", json_string(service_name));
-	json_object_set_new(doc, "display_name", json_text(display_name));
-	json_object_set_new(doc, "description", json_text(r->description));
-	json_object_set_new(doc, "labels", labels);
-	json_object_set_new(doc, "custom_fields", fields);
-	text = document_canonical(doc);
-	json_decref(doc);
-	return text;
+	return assemble(service_name, display_name, r->description, labels, fields);
+}
+
+static char *document_project(const struct config_instance *c, const struct repo *r, const char *service_name)
+{
+	_cleanup_free_ char *display_name = xstrndup(r->project_name, utf8_prefix(r->project_name, KONNECT_DISPLAY_NAME_MAX));
+	json_t *labels = json_object();
+
+	labels_common(labels, c);
+	label_add(labels, LABEL_PROJECT, r->project_name);
+	label_add(labels, LABEL_PROJECT_ID, r->project_id);
+	label_add(labels, LABEL_STATE, repo_state_name(REPO_ACTIVE));
+	label_add(labels, LABEL_VISIBILITY, r->visibility);
+	return assemble(service_name, display_name, r->description, labels, json_object());
+}
+
+/* Only what a new one needs: one that exists keeps its fields. */
+static char *document_named(const struct config_instance *c, const char *service_name)
+{
+	json_t *labels = json_object();
+
+	labels_common(labels, c);
+	return assemble(service_name, service_name, NULL, labels, json_object());
 }
 
 char *document_instance(const struct config_instance *c, bool for_create)
@@ -279,9 +328,20 @@ void document_leave(json_t *doc, unsigned theirs)
 
 char *document_row(const struct config_instance *c, const struct cache_row *row)
 {
-	char *text = document_service(c, &row->repo, row->service_name, row->state);
+	char *text = NULL;
 	json_t *doc;
 
+	switch (row->kind) {
+	case ROW_REPOSITORY:
+		text = document_service(c, &row->repo, row->service_name, row->state);
+		break;
+	case ROW_PROJECT:
+		text = document_project(c, &row->repo, row->service_name);
+		break;
+	case ROW_NAMED:
+		text = document_named(c, row->service_name);
+		break;
+	}
 	if (row->theirs == 0)
 		return text;
 	doc = json_loads(text, 0, NULL);

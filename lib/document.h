@@ -25,6 +25,9 @@
  * that the plain one has lost more than case and spaces, so that the other must be used. At most 120 bytes. */
 char *document_service_name(const char *instance, const struct repo *r, bool with_guid, bool *plain_is_lossy);
 
+/* The same for the service of the repository's project, whose GUID it then has. */
+char *document_project_name(const char *instance, const struct repo *r, bool with_guid, bool *plain_is_lossy);
+
 /* "Project / Repository", at most 120 characters. */
 char *document_display_name(const struct repo *r);
 
@@ -35,7 +38,7 @@ char *document_service(const struct config_instance *c, const struct repo *r, co
 /* Fields that are ours only while nobody edits them in Konnect. */
 enum { DOCUMENT_DISPLAY_NAME = 1, DOCUMENT_DESCRIPTION = 2 };
 
-/* The document of a row: document_service() less the fields that somebody has edited. */
+/* The document of a row: of its repository, its project or its named service, less the fields that somebody has edited. */
 struct cache_row;
 char *document_row(const struct config_instance *c, const struct cache_row *row);
 

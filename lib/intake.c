@@ -8,6 +8,7 @@
 #include "limits.h"
 #include "listing.h"
 #include "plan.h"
+#include "target.h"
 #include "util.h"
 
 /* In this order. What the listing has comes before what it has not, so that a hold keeps nothing else back. */
@@ -45,6 +46,16 @@ static struct digest digest_of_config(const struct cache *cache, const struct co
 			json_array_append_new(globs, json_string(*g));
 		json_object_set_new(all, k == 0 ? "include" : "exclude", globs);
 	}
+	for (size_t k = 0; k < c->n_maps; k++) {
+		_cleanup_free_ char *key = xasprintf("map %zu %s", k, c->maps[k].service);
+
+		globs = json_array();
+		for (char *const *g = c->maps[k].repositories; *g != NULL; g++)
+			json_array_append_new(globs, json_string(*g));
+		json_object_set_new(all, key, globs);
+	}
+	json_object_set_new(all, "map_to", json_integer(c->map_to));
+	json_object_set_new(all, "create", json_integer(c->create));
 	json_object_set_new(all, "include_disabled", json_boolean(c->include_disabled));
 	json_object_set_new(all, "instance", json_string(labels));
 	text = document_canonical(all);
@@ -189,47 +200,18 @@ uint32_t intake_count(const struct intake *i)
 	return listing_count(i->listing);
 }
 
-/* Chosen once, fixed for life. Left out when both names are another row's. */
-static void choose_name(struct intake *i, struct cache_row *row)
+/* What the row's repository now means for Konnect. 0 or -EIO. */
+static int consider(struct intake *i, struct cache_row *row)
 {
-	bool lossy;
-	char *name = document_service_name(i->config->name, &row->repo, false, &lossy);
-
-	if (lossy || cache_service_name_taken(i->cache, name, row->id)) {
-		free(name);
-		name = document_service_name(i->config->name, &row->repo, true, NULL);
-	}
-	if (cache_service_name_taken(i->cache, name, row->id)) {
-		free(row->parked);
-		row->parked = xasprintf("the service name %s is another repository's; rename one of the two", name);
-		free(name);
-		return;
-	}
-	row->service_name = name;
-}
-
-/* What the row's repository now means for Konnect. */
-static void consider(struct intake *i, struct cache_row *row)
-{
-	struct digest want;
-	char *doc;
+	int e;
 
 	row->state = plan_excludes(i->config, &row->repo) ? REPO_EXCLUDED : repo_listed_state(&row->repo);
 	if (row->state == REPO_EXCLUDED)
-		return;
-	if (row->service_name == NULL)
-		choose_name(i, row);
-	if (row->service_name == NULL)
-		return;
-	doc = document_row(i->config, row);
-	want = digest_bytes(cache_key(i->cache), doc, strlen(doc));
-	free(doc);
-	if (memcmp(&want, &row->want, sizeof(want)) == 0)
-		return;
-	row->want = want;
-	/* what Konnect refused was another document */
-	free(row->parked);
-	row->parked = NULL;
+		return 0;
+	e = target_choose(i->cache, i->config, row);
+	if (e == 0)
+		target_consider(i->cache, i->config, i->instance->resource_keys, row);
+	return e;
 }
 
 /* Takes r. */
@@ -252,8 +234,9 @@ static int apply_staged(struct intake *i, struct repo *r, const struct digest *r
 	row.repo = *r;
 	row.raw = *raw;
 	row.missing_since = 0;
-	consider(i, &row);
-	e = cache_row_save(i->cache, &row);
+	e = consider(i, &row);
+	if (e == 0)
+		e = cache_row_save(i->cache, &row);
 	if (e == 0 && returned) {
 		i->result.returned++;
 		i->on_event(i->arg, &row, false);
@@ -300,8 +283,12 @@ static int step_reconsider(struct intake *i)
 		if (e < 0)
 			return e;
 		i->row_cursor = row.id;
-		consider(i, &row);
-		e = cache_row_save(i->cache, &row);
+		if (row.kind == ROW_REPOSITORY)
+			e = consider(i, &row);
+		else
+			target_consider(i->cache, i->config, NULL, &row);
+		if (e == 0)
+			e = cache_row_save(i->cache, &row);
 		cache_row_done(&row);
 		if (e < 0)
 			return -EIO;

@@ -252,6 +252,35 @@ json_t *konnect_resource_config(const char *keys, const struct config_instance *
 	return out;
 }
 
+bool konnect_resource_identity(const json_t *config, struct konnect_identity *ret)
+{
+	const char *key, *text;
+	json_t *value;
+
+	*ret = (struct konnect_identity){ 0 };
+	json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+		text = json_string_value(value);
+		if (text == NULL)
+			continue;
+		switch (fill_of(key)) {
+		case FILL_REPOSITORY_ID:
+			ret->by_guid = guid_parse(text, ret->guid) == 0;
+			break;
+		case FILL_PROJECT:
+			ret->project = text;
+			break;
+		case FILL_REPOSITORY:
+			ret->repository = text;
+			break;
+		case FILL_ORGANIZATION:
+		case FILL_PROJECT_ID:
+		case FILL_NONE:
+			break;
+		}
+	}
+	return ret->by_guid || (ret->project != NULL && ret->repository != NULL);
+}
+
 bool konnect_is_foreign(const json_t *object)
 {
 	json_t *labels = json_object_get(object, "labels");

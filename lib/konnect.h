@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config.h"
 #include "repo.h"
@@ -38,6 +39,15 @@ int konnect_resource_type(const json_t *integrations, const char *configured, ch
 
 /* The config object that identifies a repository, from the keys konnect_resource_type() gave. */
 json_t *konnect_resource_config(const char *keys, const struct config_instance *c, const struct repo *r);
+
+/* Which repository a resource's configuration means: by its GUID, else by the names of project and repository (borrowed).
+ * False when it says neither. */
+struct konnect_identity {
+	bool by_guid;
+	uint8_t guid[16];
+	const char *project, *repository;
+};
+bool konnect_resource_identity(const json_t *config, struct konnect_identity *ret);
 
 /* A string member, or "". Borrowed. */
 const char *konnect_text(const json_t *o, const char *key);

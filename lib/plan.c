@@ -77,6 +77,13 @@ void plan_of_row(const struct config_instance *c, const struct cache_row *row, s
 	char *text;
 
 	*ret = (struct plan_action){ .kind = PLAN_NOTHING };
+	if (row->kind == ROW_REPOSITORY && row->target != TARGET_OWN) {
+		if (memcmp(&row->map_have, &row->map_want, sizeof(row->map_have)) == 0)
+			return;
+		ret->kind = PLAN_MAP;
+		ret->moves = row->mapping_id != NULL;
+		return;
+	}
 	if (row->service_id == NULL) {
 		ret->kind = PLAN_CREATE;
 		return;
@@ -92,7 +99,7 @@ void plan_of_row(const struct config_instance *c, const struct cache_row *row, s
 	json_decref(want);
 	if (ret->n > 0)
 		ret->kind = kind_of(ret);
-	else if (row->mapping_id == NULL)
+	else if (memcmp(&row->map_have, &row->map_want, sizeof(row->map_have)) != 0)
 		ret->kind = PLAN_MAP;
 }
 

@@ -15,7 +15,7 @@ enum plan_kind {
 	PLAN_MOVE,	/* to another project */
 	PLAN_DISABLE,
 	PLAN_CHANGE,	/* anything else */
-	PLAN_MAP,	/* the service is as wanted, its mapping is missing */
+	PLAN_MAP,	/* to the service, which is as wanted */
 };
 
 #define PLAN_DIFFERENCES_MAX 64	/* fields and labels of a document together */
@@ -27,6 +27,7 @@ struct plan_difference {
 
 struct plan_action {
 	enum plan_kind kind;
+	bool moves;		/* of PLAN_MAP: our mapping to another service goes */
 	struct plan_difference differences[PLAN_DIFFERENCES_MAX];
 	size_t n;
 };

@@ -5,6 +5,7 @@
 
 #include "document.h"
 #include "limits.h"
+#include "target.h"
 #include "util.h"
 
 int reconcile_init(struct reconcile *r, struct cache *cache, const struct config_instance *config,
@@ -103,15 +104,17 @@ static void acknowledge(struct reconcile *r, struct cache_row *row, json_t *doc)
 
 static void consider(struct reconcile *r, struct cache_row *row)
 {
-	_cleanup_free_ char *text = document_row(r->config, row);
-
-	row->want = digest_bytes(cache_key(r->cache), text, strlen(text));
+	target_consider(r->cache, r->config, r->instance->resource_keys, row);
 }
 
 static json_t *wanted(struct reconcile *r, const struct cache_row *row)
 {
-	_cleanup_free_ char *text = document_service(r->config, &row->repo, row->service_name, row->state);
+	struct cache_row all = *row;
+	_cleanup_free_ char *text = NULL;
 
+	/* whole: also what somebody edited */
+	all.theirs = 0;
+	text = document_row(r->config, &all);
 	return json_loads(text, 0, NULL);
 }
 
@@ -178,60 +181,148 @@ static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[
 	return e == -EEXIST ? 0 : e;
 }
 
+/* The row that a service of ours belongs to, by its labels. 0, -ENOENT, -EIO. */
+static int row_of_service(struct reconcile *r, const json_t *service, struct cache_row *ret, bool *ret_repository)
+{
+	const json_t *labels = json_object_get(service, "labels");
+	uint8_t guid[16];
+
+	*ret_repository = guid_parse(konnect_text(labels, LABEL_REPOSITORY_ID), guid) == 0;
+	if (*ret_repository)
+		return cache_row_by_guid(r->cache, r->instance->id, guid, ret);
+	if (guid_parse(konnect_text(labels, LABEL_PROJECT_ID), guid) < 0)
+		return cache_row_by_service(r->cache, r->instance->id, konnect_text(service, "id"), ret);
+	target_project_guid(r->cache, konnect_text(labels, LABEL_PROJECT_ID), guid);
+	return cache_row_by_guid(r->cache, r->instance->id, guid, ret);
+}
+
 static int service_seen(struct reconcile *r, const json_t *service)
 {
-	const char *id = konnect_text(service, "id"),
-		   *text = konnect_text(json_object_get(service, "labels"), LABEL_REPOSITORY_ID);
+	const char *id = konnect_text(service, "id");
 	struct cache_row row = { 0 };
+	bool repository;
 	uint8_t guid[16];
 	int e;
 
-	if (!konnect_is_ours(service, r->config->name) || *id == '\0' || guid_parse(text, guid) < 0)
+	if (!konnect_is_ours(service, r->config->name) || *id == '\0')
 		return 0;
 	r->n_services++;
-	e = cache_row_by_guid(r->cache, r->instance->id, guid, &row);
-	if (e == -ENOENT)
+	e = row_of_service(r, service, &row, &repository);
+	if (e == -ENOENT && repository && guid_parse(konnect_text(json_object_get(service, "labels"), LABEL_REPOSITORY_ID), guid) == 0)
 		return enter(r, service, guid);
 	if (e < 0)
-		return e;
+		return e == -ENOENT ? 0 : e;
 	/* a second service with the same mark is not the one we know, and is left alone */
 	if (row.service_id == NULL || strcmp(row.service_id, id) == 0) {
 		mark(r, r->services, row.id);
 		if (row.service_id == NULL)
 			set_text(&row.service_name, konnect_text(service, "name"));
-		if (row.state != REPO_EXCLUDED || row.service_id == NULL)
+		if (row.kind != ROW_NAMED && (row.state != REPO_EXCLUDED || row.service_id == NULL))
 			e = compare(r, &row, service);
 	}
 	cache_row_done(&row);
 	return e;
 }
 
+/* The row of the repository that a resource stands for. *ret_same: it is the resource we would make for it now; otherwise it
+ * is one from before a rename or a move. 0, -ENOENT, -EIO. */
+static int row_of_resource(struct reconcile *r, const json_t *config, struct cache_row *ret, bool *ret_same)
+{
+	struct konnect_identity who;
+	json_t *ours, *value;
+	const char *key;
+	int e;
+
+	if (r->instance->resource_keys == NULL || !konnect_resource_identity(config, &who))
+		return -ENOENT;
+	e = who.by_guid ? cache_row_by_guid(r->cache, r->instance->id, who.guid, ret)
+			: cache_row_by_name(r->cache, r->instance->id, who.project, who.repository, ret);
+	if (e == 0 && ret->kind != ROW_REPOSITORY) {
+		cache_row_done(ret);
+		e = -ENOENT;
+	}
+	if (e < 0)
+		return e;
+	*ret_same = true;
+	if (who.by_guid)
+		return 0;
+	ours = konnect_resource_config(r->instance->resource_keys, r->config, &ret->repo);
+	json_object_foreach(ours, key, value)
+		*ret_same = *ret_same && json_equal(json_object_get(config, key), value);
+	json_decref(ours);
+	return 0;
+}
+
+/* The id of the service that the row is to be mapped to, NULL while there is none. */
+static char *mapped_service(struct reconcile *r, const struct cache_row *row)
+{
+	struct cache_row target = { 0 };
+	char *id = NULL;
+
+	if (row->target == TARGET_OWN)
+		return row->service_id != NULL ? xstrdup(row->service_id) : NULL;
+	if (row->target > 0 && cache_row_by_id(r->cache, row->target, &target) == 0 && target.service_id != NULL)
+		id = xstrdup(target.service_id);
+	cache_row_done(&target);
+	return id;
+}
+
+/* Whether a service is one of ours: its row says so, and no more than that is known here. */
+static bool is_our_service(struct reconcile *r, const char *id)
+{
+	struct cache_row row = { 0 };
+	bool ours = cache_row_by_service(r->cache, r->instance->id, id, &row) == 0 && row.kind != ROW_NAMED;
+
+	cache_row_done(&row);
+	return ours;
+}
+
+/* The mapping is the one that is wanted. Whether the row learned something. */
+static bool take_mapping(struct reconcile *r, struct cache_row *row, const char *id)
+{
+	struct digest want = target_digest(cache_key(r->cache), r->config, r->instance->resource_keys, row);
+	bool news = row->mapping_id == NULL || strcmp(row->mapping_id, id) != 0 || memcmp(&row->map_have, &want, sizeof(want)) != 0 ||
+		    memcmp(&row->map_want, &want, sizeof(want)) != 0;
+
+	mark(r, r->mappings, row->id);
+	set_text(&row->mapping_id, id);
+	row->map_have = row->map_want = want;
+	return news;
+}
+
 static int mapping_seen(struct reconcile *r, const json_t *mapping)
 {
 	const char *id = konnect_text(mapping, "id"), *service = konnect_text(json_object_get(mapping, "service"), "id");
-	const json_t *config = json_object_get(json_object_get(mapping, "resource"), "config");
+	_cleanup_free_ char *wanted_service = NULL;
 	struct cache_row row = { 0 };
-	json_t *ours, *value;
-	const char *key;
-	bool same = true;
+	bool changed = false, same = false;
 	int e;
 
-	if (*id == '\0' || *service == '\0' || r->instance->resource_keys == NULL)
+	if (*id == '\0' || *service == '\0')
 		return 0;
-	e = cache_row_by_service(r->cache, r->instance->id, service, &row);
+	e = row_of_resource(r, json_object_get(json_object_get(mapping, "resource"), "config"), &row, &same);
 	if (e < 0)
 		return e == -ENOENT ? 0 : e;
-	ours = konnect_resource_config(r->instance->resource_keys, r->config, &row.repo);
-	json_object_foreach(ours, key, value)
-		same = same && json_equal(json_object_get(config, key), value);
-	json_decref(ours);
-	if (same) {
+	wanted_service = mapped_service(r, &row);
+	if (same && wanted_service != NULL && strcmp(wanted_service, service) == 0) {
+		changed = take_mapping(r, &row, id);
+	} else if (row.mapping_id != NULL && strcmp(row.mapping_id, id) == 0) {
+		/* ours still, and on its way to another service or resource */
 		mark(r, r->mappings, row.id);
-		if (row.mapping_id == NULL || strcmp(row.mapping_id, id) != 0) {
-			set_text(&row.mapping_id, id);
-			e = cache_row_save(r->cache, &row);
-		}
+	} else if (row.mapping_id == NULL && row.service_id != NULL && strcmp(row.service_id, service) == 0) {
+		/* ours, as its service is, from before the cache was lost: it will move */
+		mark(r, r->mappings, row.id);
+		set_text(&row.mapping_id, id);
+		row.map_have = row.raw;
+		changed = true;
+	} else if (same && !row.elsewhere && row.service_id == NULL && !is_our_service(r, service)) {
+		row.elsewhere = changed = true;
+		e = target_choose(r->cache, r->config, &row);
+		if (e == 0)
+			consider(r, &row);
 	}
+	if (e == 0 && changed)
+		e = cache_row_save(r->cache, &row);
 	cache_row_done(&row);
 	return e == -EEXIST ? 0 : e;
 }
@@ -306,17 +397,21 @@ static int confirm_answer(struct reconcile *r, int status, const json_t *answer)
 	r->step = RECONCILE_SCAN;
 	if (status == 404) {
 		set_text(&row.service_id, NULL);
-		set_text(&row.mapping_id, NULL);
+		if (row.target == TARGET_OWN) {
+			set_text(&row.mapping_id, NULL);
+			row.map_have = (struct digest){ 0 };
+		}
 		set_text(&row.ack, NULL);
 		set_text(&row.parked, NULL);
 		row.have = (struct digest){ 0 };
 		row.theirs = 0;
 		consider(r, &row);
 		e = cache_row_save(r->cache, &row);
-		if (e == 0 && row.state != REPO_EXCLUDED && row.missing_since == 0)
+		if (e == 0 && row.state != REPO_EXCLUDED && row.missing_since == 0 && !digest_is_zero(&row.want))
 			event(r, RECONCILE_RECREATED, &row);
 	} else if (status == 200 && strcmp(konnect_text(answer, "id"), row.service_id) == 0 && !konnect_is_foreign(answer)) {
-		e = compare(r, &row, answer);
+		if (row.kind != ROW_NAMED)
+			e = compare(r, &row, answer);
 	}
 	cache_row_done(&row);
 	return e;
@@ -344,6 +439,7 @@ int reconcile_scan(struct reconcile *r)
 			r->step = RECONCILE_CONFIRM;
 		} else if (row.mapping_id != NULL && !marked(r, r->mappings, row.id)) {
 			set_text(&row.mapping_id, NULL);
+			row.map_have = (struct digest){ 0 };
 			e = cache_row_save(r->cache, &row);
 		}
 		cache_row_done(&row);

@@ -70,7 +70,7 @@ static void fuzz_repository(char begin, const char *ack, const struct answers *a
 	struct converge c;
 	unsigned steps = 0;
 
-	converge_init(&c, &config, &instance, key, &row);
+	converge_init(&c, &config, &instance, key, &row, NULL);
 	while (converge_request(&c, &request)) {
 		check_request(&request);
 		konnect_request_done(&request);
@@ -101,7 +101,7 @@ static void fuzz_instance(char begin, const char *ack, const struct answers *a)
 		instance.resource_keys = xstrdup("[\"repository_id\"]");
 	if (begin & 4)
 		instance.ack = xstrdup(ack);
-	converge_instance_init(&c, &config, begin & 8 ? "repository" : NULL, &instance, begin & 16);
+	converge_instance_init(&c, &config, begin & 8 ? "repository" : NULL, &instance, begin & 16, NULL, false, false);
 	while (converge_instance_request(&c, &request)) {
 		check_request(&request);
 		check(!(begin & 16) || request.body == NULL);

@@ -50,9 +50,11 @@ awk -F '\t' -v OFS='\t' '{
 awk -F '\t' -v OFS='\t' '
 	NR == FNR { none[$1 OFS $2] = $3 == "-"; next }
 	/^[a-z]/ { split($0, w, " "); section = w[1] }
-	/^\t#?[a-z_]+ = / {
+	/^\t#?map / { outer = section; section = "map" }
+	/^\t#?}/ { section = outer }
+	/^\t+#?[a-z_]+ = / {
 		line = $0
-		sub(/^\t#?/, "", line)
+		sub(/^\t+#?/, "", line)
 		key = value = line
 		sub(/ = .*/, "", key)
 		sub(/^[a-z_]+ = /, "", value)
@@ -83,8 +85,9 @@ check() {
 mkdir -p "$tmp/as-is/instances.d" "$tmp/all/instances.d"
 cp "$main" "$tmp/as-is/adosyncd.conf"
 cp "$example" "$tmp/as-is/instances.d/contoso.conf"
-sed 's/^\t#\([a-z_]* = \)/\t\1/' "$main" >"$tmp/all/adosyncd.conf"
-sed 's/^\t#\([a-z_]* = \)/\t\1/' "$example" >"$tmp/all/instances.d/contoso.conf"
+in_force() { sed 's/^\(\t*\)#\([a-z_]* = \|map "\|}\)/\1\2/' "$1"; }
+in_force "$main" >"$tmp/all/adosyncd.conf"
+in_force "$example" >"$tmp/all/instances.d/contoso.conf"
 check as-is "as they stand"
 check all "with every key in force"
 exit "$bad"

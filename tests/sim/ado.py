@@ -31,7 +31,7 @@ Control calls (JSON over HTTP; arguments in the query or the body):
   POST   /project {org, name, ...}                 PATCH /project {org, id | name, ..., new_name?}
   DELETE /project?org=&id=                         (its repositories with it)
   POST   /generate {org, projects, repos, seed?, pat?}
-  GET    /world
+  GET    /world         GET /listing?org=          (what a listing's value is)
   GET    /requests      [{method, path, target, org, status, headers, user, time}]
   DELETE /requests      (and the violations and counts)
   GET    /violations    requests no client of ours should send
@@ -437,6 +437,8 @@ class Ado:
             ("DELETE", "/project"): need(lambda org, a: org.delete_project(a["id"])),
             ("POST", "/generate"): generated,
             ("GET", "/world"): lambda a: world.dump(),
+            ("GET", "/listing"): need(
+                lambda org, a: [org.show_repo(r) for r in org.repos.values() if not r["hidden"]]),
             ("GET", "/requests"): lambda a: log.snapshot(),
             ("DELETE", "/requests"): lambda a: log.clear() or self.gauge.restart() or {},
             ("GET", "/violations"): lambda a: list(log.violations),

@@ -1,12 +1,6 @@
 """What Konnect must hold for what Azure DevOps lists, worked out from the design and not from the program."""
 
-import base64
-import gzip
-import json
 import re
-import urllib.request
-
-from world import PAT
 
 NAME_MAX = 120
 LABEL_MAX = 63
@@ -89,13 +83,8 @@ def git_repo(element):
 
 
 def listing(world, organization):
-    """What Azure DevOps answers now: {GUID: element}"""
-    token = base64.b64encode(f":{PAT}{organization}".encode()).decode()
-    request = urllib.request.Request(f"{world.ado.url}/{organization}/_apis/git/repositories?api-version=7.1",
-                                     headers={"Authorization": f"Basic {token}", "Accept-Encoding": "gzip"})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=60) as answer:
-        return {element["id"]: element for element in json.loads(gzip.decompress(answer.read()))["value"]}
+    """What Azure DevOps lists now: {GUID: element}"""
+    return {element["id"]: element for element in world.ado.control("GET", f"/listing?org={organization}")}
 
 
 class Catalog:

@@ -249,6 +249,8 @@ static void test_pending(void)
 			r.parked = parked ? xstrdup("why") : NULL;
 			r.have = differs ? (bits & 16 ? digest_of(c, 77777) : (struct digest){ 0 }) : r.want;
 			r.mapping_id = mapped ? xstrdup("m") : NULL;
+			r.map_want = digest_of(c, 5);
+			r.map_have = mapped ? r.map_want : (struct digest){ 0 };
 			r.service_id = service ? xasprintf("s-%u", i) : NULL;
 			(void)cache_row_save(c, &r);
 			cache_row_done(&r);

@@ -3,6 +3,7 @@
 #include "converge.h"
 #include "document.h"
 #include "script.h"
+#include "target.h"
 #include "util.h"
 
 #define GUID "0a1b2c3d-0000-0000-0000-000000000001"
@@ -53,6 +54,8 @@ static struct cache_row row_of(const char *ack, const char *mapping_id)
 	(void)guid_parse(GUID, r.repo.guid);
 	if (ack != NULL)
 		r.have = digest_bytes(key, ack, strlen(ack));
+	if (mapping_id != NULL)
+		r.map_have = target_digest(key, &config, instance.resource_keys, &r);
 	return r;
 }
 
@@ -60,7 +63,7 @@ static struct cache_row row_of(const char *ack, const char *mapping_id)
 	do {                                                                   \
 		struct cache_row row_ = row_of(ack, mapping_id);               \
                                                                                \
-		converge_init(c, &config, &instance, key, &row_);              \
+		converge_init(c, &config, &instance, key, &row_, NULL);              \
 		T_NULL(row_.service_name);                                     \
 		PLAY(converge, c, lines);                                      \
 	} while (0)
@@ -93,7 +96,7 @@ static void test_cost(void)
 	struct converge c;
 	struct cache_row row = row_of(DOC, "m-1");
 
-	converge_init(&c, &config, &instance, key, &row);
+	converge_init(&c, &config, &instance, key, &row, NULL);
 	T_EQ_INT(c.step, CONVERGE_DONE);
 	T_OK(!c.created && !c.changed && !c.adopted);
 	converged(&c);
@@ -131,7 +134,7 @@ static void test_lost_answers(void)
 		{ MAP, 409, "{}" },
 		{ MAP_LOOKUP, 200, LIST("{\"id\":\"m-0\",\"service\":{\"id\":\"s/2\"},\"resource\":{\"config\":{\"organization\":\"Contoso\","
 					"\"repo_id\":\"" GUID "\"}}},{\"id\":\"m-2\",\"service\":{\"id\":\"s/1\"},\"resource\":{\"config\":{"
-					"\"repo_id\":\"" GUID "\"}}},{\"id\":\"m-3\",\"service\":{\"id\":\"s/1\"},\"resource\":{\"type\":\"build\","
+					"\"repo_id\":\"0a1b2c3d-0000-0000-0000-000000000002\"}}},{\"id\":\"m-3\",\"service\":{\"id\":\"s/1\"},\"resource\":{\"type\":\"build\","
 					"\"config\":{\"organization\":\"Contoso\",\"repo_id\":\"" GUID "\"}}},{\"id\":\"m-4\",\"service\":{\"id\":"
 					"\"s/1\"},\"resource\":{\"integration\":{\"instance\":{\"id\":\"i-2\"}},\"config\":{\"organization\":"
 					"\"Contoso\",\"repo_id\":\"" GUID "\"}}},{\"id\":\"m-1\",\"service\":{\"id\":\"s/1\"},\"resource\":{"
@@ -199,7 +202,7 @@ static void test_adopt(void)
 	free(row.repo.default_branch);
 	row.repo.default_branch = NULL;
 	row.state = REPO_EMPTY;
-	converge_init(&c, &config, &instance, key, &row);
+	converge_init(&c, &config, &instance, key, &row, NULL);
 	T_OK(converge_request(&c, &request));
 	konnect_request_done(&request);
 	converge_answer(&c, 409, NULL);
@@ -250,7 +253,7 @@ static void test_names(void)
 	parked(&c, "Konnect refuses the service name " NAME " although nobody has it: name: is reserved");
 	free(row.service_name);
 	row.service_name = xstrdup(NEXT_NAME);
-	converge_init(&c, &config, &instance, key, &row);
+	converge_init(&c, &config, &instance, key, &row, NULL);
 	PLAY(converge, &c, last);
 	parked(&c, "the service name " NEXT_NAME " is taken by an object of another tool; rename or remove it");
 }
@@ -319,7 +322,7 @@ static void test_no_link(void)
 
 	free(row.repo.web_url);
 	row.repo.web_url = NULL;
-	converge_init(&c, &config, &instance, key, &row);
+	converge_init(&c, &config, &instance, key, &row, NULL);
 	PLAY(converge, &c, lines);
 	converged(&c);
 }
@@ -350,7 +353,7 @@ static void test_corrupt_ack(void)
 	/* its digest is not believed either */
 	row = row_of("{", "m-1");
 	row.have = digest_bytes(key, DOC, strlen(DOC));
-	converge_init(&c, &config, &instance, key, &row);
+	converge_init(&c, &config, &instance, key, &row, NULL);
 	T_EQ_INT(c.step, CONVERGE_READ);
 	converge_done(&c);
 }

@@ -142,6 +142,7 @@ static void acknowledge_all(void)
 		r.service_id = xasprintf("s-%lld", (long long)id);
 		free(r.mapping_id);
 		r.mapping_id = xstrdup("m");
+		r.map_have = r.map_want;
 		(void)cache_row_save(cache, &r);
 	}
 	(void)cache_flush(cache);

@@ -60,6 +60,7 @@ static void test_kinds(void)
 	CHECK(&r, "create", "");
 	r = acknowledged();
 	set(&r.mapping_id, NULL);
+	memset(&r.map_want, 1, sizeof(r.map_want));
 	CHECK(&r, "map", "");
 	r = acknowledged();
 	set(&r.repo.name, "login");

@@ -1,0 +1,22 @@
+/* Where a repository is mapped to: a service of its own, its project's, a named one, or none. */
+#pragma once
+
+#include <stdint.h>
+
+#include "cache.h"
+#include "config.h"
+
+/* Chooses the target of a repository's row by the configuration, and makes the row of the service it shares, or brings it
+ * up to date. 0 or -EIO. */
+int target_choose(struct cache *c, const struct config_instance *config, struct cache_row *row);
+
+/* What is wanted of a row, given its state and target: its own document, its mapping, and whether what was parked is still
+ * what is wanted. resource_keys: of Konnect's resource type, NULL while unknown. */
+void target_consider(struct cache *c, const struct config_instance *config, const char *resource_keys, struct cache_row *row);
+
+/* The digest of the mapping a row wants: which service, and the resource's configuration. key: of the cache's digests. */
+struct digest target_digest(const uint8_t *key, const struct config_instance *config, const char *resource_keys,
+			    const struct cache_row *row);
+
+/* The GUID under which the row of a project's service is kept. */
+void target_project_guid(const struct cache *c, const char *project_id, uint8_t ret[16]);
