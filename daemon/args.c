@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "../lib/config.h"
 #include "../lib/schedule.h"
@@ -10,13 +11,14 @@
 #define CONFIG_DEFAULT "/etc/adosyncd/adosyncd.conf"
 
 static const char usage[] =
-	"usage: adosyncd [-c FILE] [--check | --once | --dry-run [--from-file LISTING NAME]]\n"
+	"usage: adosyncd [-c FILE] [--check | --once [--approve NAME=HASH] | --dry-run [--from-file LISTING NAME]]\n"
 	"\n"
 	"Keeps a Kong Konnect Catalog in step with the Git repositories of Azure DevOps organizations.\n"
 	"\n"
 	"  -c, --config FILE            the configuration (" CONFIG_DEFAULT ")\n"
 	"      --check                  print the effective configuration, without secrets, and exit\n"
 	"      --once                   poll every instance once, push what changed, print a summary and exit\n"
+	"      --approve NAME=HASH      with --once: let through what adosyncctl plan NAME, or --dry-run, shows with that hash\n"
 	"      --dry-run                read both sides, print the plan and exit; nothing is changed anywhere\n"
 	"      --from-file LISTING NAME with --dry-run: plan instance NAME from a saved listing, without any request\n"
 	"      --options                print every key of the configuration, its default and what is allowed\n"
@@ -42,6 +44,16 @@ static int finish(int argc, char **argv, struct args *a)
 			return wrong("--from-file takes a file and the name of an instance");
 		a->instance = argv[optind++];
 	}
+	if (a->approve != NULL) {
+		char *equals = strchr(a->approve, '=');
+
+		if (!a->once)
+			return wrong("--approve goes with --once");
+		if (equals == NULL || equals == a->approve || equals[1] == '\0')
+			return wrong("--approve takes NAME=HASH");
+		*equals = '\0';
+		a->hash = equals + 1;
+	}
 	if (optind != argc)
 		return wrong("there is an argument too many");
 	if (a->check + a->once + a->dry_run > 1)
@@ -51,13 +63,14 @@ static int finish(int argc, char **argv, struct args *a)
 
 int args_read(int argc, char **argv, struct args *ret)
 {
-	enum { OPT_CHECK = 256, OPT_ONCE, OPT_DRY_RUN, OPT_FROM_FILE, OPT_OPTIONS, OPT_STATES, OPT_VERSION, OPT_HELP };
+	enum { OPT_CHECK = 256, OPT_ONCE, OPT_DRY_RUN, OPT_FROM_FILE, OPT_APPROVE, OPT_OPTIONS, OPT_STATES, OPT_VERSION, OPT_HELP };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, OPT_CHECK },
 		{ "once", no_argument, NULL, OPT_ONCE },
 		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 		{ "from-file", required_argument, NULL, OPT_FROM_FILE },
+		{ "approve", required_argument, NULL, OPT_APPROVE },
 		{ "options", no_argument, NULL, OPT_OPTIONS },
 		{ "states", no_argument, NULL, OPT_STATES }, /* not for people: the lint compares the manual page with it */
 		{ "version", no_argument, NULL, OPT_VERSION },
@@ -80,6 +93,9 @@ int args_read(int argc, char **argv, struct args *ret)
 			break;
 		case OPT_DRY_RUN:
 			a.dry_run = true;
+			break;
+		case OPT_APPROVE:
+			a.approve = optarg;
 			break;
 		case OPT_FROM_FILE:
 			a.listing = optarg;

@@ -6,6 +6,8 @@
 struct args {
 	const char *config;		/* -c */
 	bool check, once, dry_run;
+	char *approve;			/* --approve: an instance's name, and */
+	const char *hash;
 	const char *listing;		/* --from-file LISTING NAME */
 	const char *instance;
 };

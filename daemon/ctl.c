@@ -24,6 +24,9 @@ static const char usage[] =
 	"  check NAME           try the PAT now, and say what is wrong with it\n"
 	"  pause NAME           poll it no more, until resume; what is pending is still pushed\n"
 	"  resume NAME          poll it again, for the first time now\n"
+	"  plan NAME            what waits for approval, why, and its hash\n"
+	"  approve NAME HASH    let exactly that through, once\n"
+	"  withdraw NAME [HASH] without HASH: what the instance owns in Konnect; with it: remove that from Konnect\n"
 	"  reload               read the configuration again; a broken one changes nothing\n"
 	"\n"
 	"  -s, --socket SOCKET  the daemon's control socket ($RUNTIME_DIRECTORY/control.sock, else /run/adosyncd/control.sock)\n"
@@ -34,10 +37,13 @@ static const char usage[] =
 
 static const struct {
 	const char *name;
-	int min, max;	/* names it takes */
+	int min, max;		/* names it takes */
+	int min_hash, max_hash;	/* and hashes after them */
 } commands[] = {
-	{ "status", 0, 1 }, { "sync", 0, INSTANCES_MAX }, { "repos", 1, 1 },  { "check", 1, 1 },
-	{ "pause", 1, 1 },  { "resume", 1, 1 },		  { "reload", 0, 0 },
+	{ "status", 0, 1, 0, 0 }, { "sync", 0, INSTANCES_MAX, 0, 0 }, { "repos", 1, 1, 0, 0 },
+	{ "check", 1, 1, 0, 0 },  { "pause", 1, 1, 0, 0 },	      { "resume", 1, 1, 0, 0 },
+	{ "plan", 1, 1, 0, 0 },	  { "approve", 1, 1, 1, 1 },	      { "withdraw", 1, 1, 0, 1 },
+	{ "reload", 0, 0, 0, 0 },
 };
 
 struct options {
@@ -106,12 +112,16 @@ static int make_request(int argc, char **argv, json_t **ret)
 			continue;
 		if (argc - 1 < commands[i].min)
 			return wrong("the name of an instance is missing after ", name);
-		if (argc - 1 > commands[i].max)
+		if (argc - 1 < commands[i].min + commands[i].min_hash)
+			return wrong("the hash is missing after the instance's name; see adosyncctl plan ", argv[1]);
+		if (argc - 1 > commands[i].max + commands[i].max_hash)
 			return wrong("there are too many words after ", name);
 		names = json_array();
-		for (int k = 1; k < argc; k++)
+		for (int k = 1; k < argc && k <= commands[i].max; k++)
 			json_array_append_new(names, json_string(argv[k]));
 		*ret = json_pack("{s:s,s:o}", "command", name, "instances", names);
+		if (commands[i].max_hash > 0 && argc - 1 > commands[i].max)
+			json_object_set_new(*ret, "hash", json_string(argv[argc - 1]));
 		return *ret != NULL ? -1 : wrong("an instance's name is not UTF-8", "");
 	}
 	return wrong("there is no command ", name);

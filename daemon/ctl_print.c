@@ -226,6 +226,30 @@ static void print_sync(const json_t *o)
 		printf("%s is paused and not polled; adosyncctl resume %s ends that\n", json_string_value(name), json_string_value(name));
 }
 
+/* What waits, or what an instance owns, and how to go on. */
+static void print_plan(const struct ctl_printer *p, const json_t *o)
+{
+	const json_t *list = json_object_get(o, "actions"), *a;
+	const char *hash = text(o, "hash"), *project;
+	char shown[512], name[512], service[512];
+	size_t at;
+
+	json_array_foreach(list, at, a) {
+		project = text(a, "project");
+		printf("%-8s %s%s%s%s%s%s\n", text(a, "action"), printable(shown, sizeof(shown), project), *project != '\0' ? " / " : "",
+		       printable(name, sizeof(name), text(a, "name")), *text(a, "service") != '\0' ? " (" : "",
+		       printable(service, sizeof(service), text(a, "service")), *text(a, "service") != '\0' ? ")" : "");
+	}
+	if (*hash == '\0') {
+		puts("nothing waits");
+		return;
+	}
+	if (*text(o, "why") != '\0')
+		printf("\n%s\n", printable(shown, sizeof(shown), text(o, "why")));
+	printf("\n%zu in all. To let exactly this through: adosyncctl %s %s %s\n", json_array_size(list),
+	       strcmp(p->command, "withdraw") == 0 ? "withdraw" : "approve", text(o, "instance"), hash);
+}
+
 void ctl_print(struct ctl_printer *p, const json_t *j)
 {
 	const json_t *list = json_object_get(j, "instances");
@@ -238,6 +262,8 @@ void ctl_print(struct ctl_printer *p, const json_t *j)
 			print_repository(p, j);
 		else
 			puts(n);
+	} else if (json_object_get(j, "actions") != NULL) {
+		print_plan(p, j);
 	} else if (list != NULL) {
 		print_head(j);
 		if (json_array_size(list) == 1 && json_object_get(json_array_get(list, 0), "parked_repositories") != NULL)

@@ -81,8 +81,10 @@ static int run_on(struct config *config, struct cache *cache, const struct args 
 
 	if (loop == NULL)
 		log_error("loop", "libevent cannot start: %s", strerror(errno));
-	else if (syncd_new(loop, cache, config, args->config, mode, &d) == 0)
+	else if (syncd_new(loop, cache, config, args->config, mode, &d) == 0) {
+		syncd_approve(d, args->approve, args->hash);
 		status = syncd_run(d);
+	}
 	syncd_free(d);
 	loop_free(loop);
 	return status == EXIT_ERROR && cache_is_damaged(cache) ? SYNCD_CACHE_DAMAGED : status;

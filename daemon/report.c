@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../lib/approve.h"
 #include "../lib/limits.h"
 #include "../lib/plan.h"
 #include "../lib/util.h"
@@ -125,4 +126,14 @@ void report_plan(FILE *f, struct cache *c, const struct config_instance *config,
 		fprintf(f, "%s: %u repositories listed: %u to create, %u to adopt, %u to change, %u missing\n", config->name, r->listed,
 			created, adopted, changed, missing);
 	free(a);
+}
+
+void report_hash(FILE *f, struct cache *c, const struct source *s)
+{
+	char hash[APPROVE_HASH_LEN + 1];
+	uint32_t n = 0;
+
+	if (approve_plan(c, source_cached(s), source_holds_creations(s), NULL, NULL, hash, &n) == 0 && n > 0)
+		fprintf(f, "%s: to let the %u held through: adosyncd --once --approve %s=%s\n", source_config(s)->name, n,
+			source_config(s)->name, hash);
 }

@@ -18,3 +18,6 @@ bool report_once(FILE *f, struct cache *c, const struct source *s);
  * q: what Konnect was found to hold, or NULL. */
 void report_plan(FILE *f, struct cache *c, const struct config_instance *config, const struct cache_instance *instance,
 		 const struct sink_queue *q, const struct intake_result *r);
+
+/* The hash of what is held, if anything is that can be approved. */
+void report_hash(FILE *f, struct cache *c, const struct source *s);

@@ -145,12 +145,7 @@ static bool request_of(const struct job *j, struct konnect_request *ret)
 	case JOB_RECONCILE:
 		return reconcile_request(&j->reconcile, ret);
 	case JOB_SERVICES:
-		*ret = (struct konnect_request){
-			.method = "GET",
-			.path = xasprintf("/v1/catalog-services?filter%%5Blabels." LABEL_INSTANCE "%%5D%%5Beq%%5D=%s&sort=created_at"
-					  "&page%%5Bsize%%5D=%d&page%%5Bnumber%%5D=%u", j->queue->config->name, KONNECT_PAGE_SIZE,
-					  j->page),
-		};
+		*ret = (struct konnect_request){ .method = "GET", .path = konnect_services_page(j->queue->config->name, j->page) };
 		return true;
 	}
 	return false;
@@ -201,6 +196,7 @@ static int save_row(struct job *j)
 	now.have = r->have;
 	now.theirs = r->theirs;
 	now.map_have = r->map_have;
+	now.approved = now.approved && now.service_id == NULL;
 	target_consider(cache, j->queue->config, j->queue->instance->resource_keys, &now);
 	same = memcmp(&now.want, &r->want, sizeof(now.want)) == 0 && memcmp(&now.map_want, &r->map_want, sizeof(now.map_want)) == 0;
 	free(now.parked);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../lib/approve.h"
 #include "../lib/limits.h"
 #include "../lib/plan.h"
 #include "../lib/util.h"
@@ -286,6 +287,8 @@ static void on_watch(void *arg)
 	secret_free(pat);
 }
 
+static void say_hold(struct source *s, char *hold);
+
 /* Lets the sink compare with Konnect if it is time. Before the first listing there is nothing to compare. */
 static void reconcile_if_due(struct source *s)
 {
@@ -317,6 +320,21 @@ static void wake_sink(struct source *s)
 	sink_queue_wake(s->queue, &s->counts, s->holds_creations);
 }
 
+int source_approve(struct source *s, const char *hash, uint32_t *ret_n)
+{
+	int r = approve_apply(s->x->cache, &s->cached, s->holds_creations, hash, ret_n);
+
+	if (r < 0)
+		return r;
+	source_log(s, LOG_NOTICE, EVENT_APPROVED, NULL, "approved: %u services are created", *ret_n);
+	source_recount(s);
+	wake_sink(s);
+	say_hold(s, intake_hold(&s->result, s->counts.creations, s->all->konnect.create_limit));
+	free(s->trouble);
+	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
+	return 0;
+}
+
 void source_push(struct source *s)
 {
 	source_recount(s);
@@ -339,6 +357,11 @@ void source_start(struct source *s)
 		loop_timer_arm(s->watch, 0);
 	reconcile_if_due(s);
 	source_push(s);
+	/* a hold outlasts a restart */
+	if (s->holds_creations) {
+		say_hold(s, intake_hold(&s->result, s->counts.creations, s->all->konnect.create_limit));
+		s->trouble = xstrdup(s->hold);
+	}
 }
 
 /* Says a hold once, and again when it has changed. */

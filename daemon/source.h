@@ -73,6 +73,9 @@ const struct intake_result *source_result(const struct source *s);
 /* Why the last poll did not get through, or why it counts as not through although it was complete; NULL if it did. */
 const char *source_trouble(const struct source *s);
 
+/* Lets what is held through, if it is what has that hash; see lib/approve.h. 0 and *ret_n, -ESTALE, -EIO. */
+int source_approve(struct source *s, const char *hash, uint32_t *ret_n);
+
 /* Whether anything of the last listing is held. */
 bool source_holds(const struct source *s);
 

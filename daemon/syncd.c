@@ -82,6 +82,25 @@ static void on_idle(struct sink_queue *q, void *arg)
 		finish_if_done(d);
 }
 
+void syncd_approve(struct syncd *d, const char *instance, const char *hash)
+{
+	d->approve = instance;
+	d->hash = hash;
+}
+
+/* What --approve asks for, now that it is known what waits. */
+static void approve(struct syncd *d, struct source *s)
+{
+	uint32_t n = 0;
+
+	if (d->approve == NULL || strcmp(source_config(s)->name, d->approve) != 0)
+		return;
+	d->approve_failed = source_approve(s, d->hash, &n) < 0;
+	if (d->approve_failed)
+		log_error(d->approve, "--approve: what waits has not the hash %s; --dry-run shows what waits now", d->hash);
+	d->approve = NULL;
+}
+
 static void on_polled(struct source *s, void *arg)
 {
 	struct syncd *d = arg;
@@ -94,6 +113,7 @@ static void on_polled(struct source *s, void *arg)
 	}
 	if (d->polls_left > 0)
 		d->polls_left--;
+	approve(d, s);
 	/* an organization that cannot be read does not hold back what is known of it */
 	if (source_result(s) == NULL && d->mode == SYNCD_ONCE)
 		source_push(s);
@@ -292,12 +312,15 @@ static int report(struct syncd *d)
 		report_plan(stdout, d->cache, source_config(s), source_cached(s), source_queue(s), source_result(s));
 		if (source_trouble(s) != NULL)
 			printf("%s: %s\n", source_config(s)->name, source_trouble(s));
+		report_hash(stdout, d->cache, s);
 	}
 	if (sink_trouble(d->sink) != NULL) {
 		printf("konnect: not through: %s\n", sink_trouble(d->sink));
 		through = false;
 	}
 	(void)fflush(stdout);
+	if (d->approve_failed || d->approve != NULL)
+		return EXIT_ERROR;
 	return through && !d->stopping ? EXIT_OK : EXIT_TRY_AGAIN;
 }
 

@@ -19,6 +19,9 @@ int syncd_new(struct loop *l, struct cache *c, struct config *config, const char
 	      struct syncd **ret);
 struct syncd *syncd_free(struct syncd *d);
 
+/* For SYNCD_ONCE: lets what the instance holds through, if it has that hash. Both are borrowed. */
+void syncd_approve(struct syncd *d, const char *instance, const char *hash);
+
 #define SYNCD_CACHE_DAMAGED (-1)	/* set it aside, and run again with another one */
 
 /* Runs the loop until the mode's end. The program's exit status, or SYNCD_CACHE_DAMAGED. */

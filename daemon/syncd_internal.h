@@ -24,6 +24,8 @@ struct syncd {
 	size_t n_sources;
 	size_t polls_left;		/* of --once and --dry-run */
 	bool stopping;
+	const char *approve, *hash;	/* an instance, and what of it is let through once it was polled */
+	bool approve_failed;
 	int64_t started;		/* Unix seconds */
 	struct expiry token_expiry;	/* what was warned of */
 	struct loop_timer *status;	/* progress while something is pushed */

@@ -102,6 +102,7 @@ struct cache_row {
 	struct digest want;	/* of the document that is wanted, all zero = no service of its own */
 	struct digest have;	/* of the acknowledged one, all zero without */
 	char *parked;		/* why Konnect refused the document that is wanted now, or NULL */
+	bool approved;		/* its creation, although creations are held */
 	unsigned theirs;	/* DOCUMENT_*: fields that somebody has edited in Konnect */
 };
 
@@ -120,9 +121,15 @@ bool cache_service_name_taken(struct cache *c, const char *name, int64_t except_
 /* Sets or clears "missing" without touching anything else. 0 or -EIO. */
 int cache_row_set_missing(struct cache *c, int64_t id, int64_t since);
 
-/* The next row after after_id of that instance with work to do. With creations false only rows that have a service.
- * 0, -ENOENT, -EIO. */
+/* The next row after after_id of that instance with work to do. With creations false no service to create, unless it is
+ * approved. 0, -ENOENT, -EIO. */
 int cache_pending_next(struct cache *c, int64_t instance, int64_t after_id, bool creations, struct cache_row *ret);
+
+/* The next service to create, not approved, after the GUID in cursor. 0, -ENOENT, -EIO. */
+int cache_held_next(struct cache *c, int64_t instance, const uint8_t cursor[16], struct cache_row *ret);
+
+/* Approves at most CACHE_BATCH_ROWS of those. 1 when there may be more, 0 at the end, -EIO. */
+int cache_approve_some(struct cache *c, int64_t instance);
 
 /* Lets every parked row of the instance be tried again. 0 or -EIO. */
 int cache_unpark(struct cache *c, int64_t instance);
@@ -131,7 +138,7 @@ struct cache_counts {
 	uint32_t known;		/* listed now, excluded ones aside */
 	uint32_t missing;
 	uint32_t pending;
-	uint32_t creations;	/* of those pending: services to create */
+	uint32_t creations;	/* of those pending: services to create that are not approved */
 	uint32_t parked;
 };
 int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret);
@@ -160,6 +167,9 @@ int cache_row_by_name(struct cache *c, int64_t instance, const char *project, co
 
 /* The row of that service. 0, -ENOENT, -EIO. */
 int cache_row_by_service(struct cache *c, int64_t instance, const char *service_id, struct cache_row *ret);
+
+/* The row, of any instance, that has or means to have a service of that name. 0, -ENOENT, -EIO. */
+int cache_row_by_service_name(struct cache *c, const char *name, struct cache_row *ret);
 
 /* The largest id of any row, 0 without one. 0 or -EIO. */
 int cache_last_id(struct cache *c, int64_t *ret);

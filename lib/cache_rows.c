@@ -103,6 +103,7 @@ static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 	column_blob16(st, at++, ret->map_want.b);
 	column_blob16(st, at++, ret->map_have.b);
 	ret->elsewhere = sqlite3_column_int(st, at++) != 0;
+	ret->approved = sqlite3_column_int(st, at++) != 0;
 	(void)sqlite3_reset(st);
 	return 0;
 }
@@ -137,6 +138,16 @@ int cache_row_by_service(struct cache *c, int64_t instance, const char *service_
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
 	bind_text(st, 2, service_id);
+	return read_row(c, st, ret);
+}
+
+int cache_row_by_service_name(struct cache *c, const char *name, struct cache_row *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_ROW_BY_SERVICE_NAME);
+
+	if (st == NULL)
+		return -EIO;
+	bind_text(st, 1, name);
 	return read_row(c, st, ret);
 }
 
@@ -205,6 +216,7 @@ int cache_row_save(struct cache *c, struct cache_row *r)
 	bind_digest(st, at++, &r->map_want);
 	bind_digest(st, at++, &r->map_have);
 	(void)sqlite3_bind_int(st, at++, r->elsewhere);
+	(void)sqlite3_bind_int(st, at++, r->approved);
 	e = cache_write(c, st);
 	if (e == 0 && r->id == 0)
 		r->id = sqlite3_last_insert_rowid(c->db);
@@ -234,6 +246,30 @@ int cache_row_set_missing(struct cache *c, int64_t id, int64_t since)
 	(void)sqlite3_bind_int64(st, 1, id);
 	(void)sqlite3_bind_int64(st, 2, since);
 	return cache_write(c, st);
+}
+
+int cache_held_next(struct cache *c, int64_t instance, const uint8_t cursor[16], struct cache_row *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_HELD_NEXT);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_blob(st, 2, cursor, 16, SQLITE_STATIC);
+	return read_row(c, st, ret);
+}
+
+int cache_approve_some(struct cache *c, int64_t instance)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_APPROVE);
+	int e;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_int(st, 2, CACHE_BATCH_ROWS);
+	e = cache_write(c, st);
+	return e < 0 ? e : sqlite3_changes(c->db) == CACHE_BATCH_ROWS ? 1 : 0;
 }
 
 int cache_unpark(struct cache *c, int64_t instance)

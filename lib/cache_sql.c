@@ -3,11 +3,11 @@
 
 #define LISTED "guid, name, project_id, project_name, description, visibility, default_branch, web_url, flags"
 #define ROW "id, instance, " LISTED ", raw, state, missing_since, service_name, service_id, mapping_id, ack, want, have, parked, theirs, " \
-	"kind, target, map_want, map_have, elsewhere"
+	"kind, target, map_want, map_have, elsewhere, approved"
 
 /* The rows with work to do; the partial index pending_rows has the same words. States 4 and 5 are excluded and missing. */
 #define PENDING "state < 4 AND missing_since = 0 AND parked IS NULL AND (have IS NOT want OR map_have IS NOT map_want)"
-#define CREATION "service_id IS NULL AND want IS NOT NULL"
+#define CREATION "service_id IS NULL AND want IS NOT NULL AND approved = 0"
 
 static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -26,17 +26,22 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROW_BY_GUID] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_BY_ID] = "SELECT " ROW " FROM repository WHERE id = ?1",
 	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
 	[SQL_ROW_UPDATE] = "UPDATE repository SET instance = ?2, guid = ?3, name = ?4, project_id = ?5, project_name = ?6, "
 			   "description = ?7, visibility = ?8, default_branch = ?9, web_url = ?10, flags = ?11, raw = ?12, "
 			   "state = ?13, missing_since = ?14, service_name = ?15, service_id = ?16, mapping_id = ?17, "
 			   "ack = ?18, want = ?19, have = ?20, parked = ?21, theirs = ?22, kind = ?23, "
-			   "target = ?24, map_want = ?25, map_have = ?26, elsewhere = ?27 WHERE id = ?1",
+			   "target = ?24, map_want = ?25, map_have = ?26, elsewhere = ?27, "
+			   "approved = ?28 WHERE id = ?1",
 	[SQL_ROW_MISSING] = "UPDATE repository SET missing_since = ?2 WHERE id = ?1",
 	[SQL_NAME_TAKEN] = "SELECT 1 FROM repository WHERE service_name = ?1 AND id <> ?2",
 	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING " ORDER BY id LIMIT 1",
 	[SQL_PENDING_HELD] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING
 			     " AND NOT (" CREATION ") ORDER BY id LIMIT 1",
+	[SQL_HELD_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid > ?2 AND " PENDING " AND " CREATION
+			  " ORDER BY guid LIMIT 1",
+	[SQL_APPROVE] = "UPDATE repository SET approved = 1 WHERE id IN (SELECT id FROM repository WHERE instance = ?1 AND " PENDING
+			" AND " CREATION " LIMIT ?2)",
 	[SQL_UNPARK] = "UPDATE repository SET parked = NULL WHERE instance = ?1 AND parked IS NOT NULL",
 	[SQL_COUNTS] = "SELECT total(kind = 0 AND state < 4 AND missing_since = 0), "
 		       "total(kind = 0 AND state < 4 AND missing_since <> 0), "
@@ -47,6 +52,7 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_COUNT] = "SELECT count(*) FROM repository WHERE instance = ?1 AND kind = 0",
 	[SQL_RAW] = "SELECT raw FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+	[SQL_ROW_BY_SERVICE_NAME] = "SELECT " ROW " FROM repository WHERE service_name = ?1",
 	[SQL_ROW_BY_SERVICE] = "SELECT " ROW " FROM repository WHERE service_id = ?2 AND instance = ?1",
 	[SQL_ROW_BY_NAME] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND project_name = ?2 COLLATE NOCASE "
 			    "AND name = ?3 COLLATE NOCASE AND kind = 0",
@@ -77,7 +83,7 @@ const char cache_schema[] =
 	" state INTEGER NOT NULL, missing_since INTEGER NOT NULL DEFAULT 0, service_name TEXT, service_id TEXT,"
 	" mapping_id TEXT, ack TEXT, want BLOB, have BLOB, parked TEXT,"
 	" theirs INTEGER NOT NULL DEFAULT 0, kind INTEGER NOT NULL DEFAULT 0, target INTEGER NOT NULL DEFAULT 0, map_want BLOB,"
-	" map_have BLOB, elsewhere INTEGER NOT NULL DEFAULT 0, UNIQUE(instance, guid));"
+	" map_have BLOB, elsewhere INTEGER NOT NULL DEFAULT 0, approved INTEGER NOT NULL DEFAULT 0, UNIQUE(instance, guid));"
 	"CREATE INDEX instance_rows ON repository(instance);"
 	"CREATE INDEX service_ids ON repository(service_id) WHERE service_id IS NOT NULL;"
 	"CREATE UNIQUE INDEX service_names ON repository(service_name);"

@@ -400,7 +400,7 @@ char *intake_hold(const struct intake_result *r, uint32_t creations, int64_t cre
 				 r->missing, r->known, r->removal_limit);
 	if (create_limit > 0 && creations > create_limit)
 		return xasprintf("held: %u services would be created, more than create_limit (%lld) allows. None of them is; "
-				 "everything else goes on. To let them through raise create_limit in section konnect", creations,
-				 (long long)create_limit);
+				 "everything else goes on. adosyncctl plan shows them, adosyncctl approve lets them through; or raise "
+				 "create_limit in section konnect", creations, (long long)create_limit);
 	return NULL;
 }

@@ -31,6 +31,18 @@ char *konnect_encode(const char *s)
 	return out;
 }
 
+char *konnect_services_page(const char *instance, unsigned page)
+{
+	return xasprintf("/v1/catalog-services?filter%%5Blabels." LABEL_INSTANCE "%%5D%%5Beq%%5D=%s&sort=created_at&page%%5Bsize%%5D=%d"
+			 "&page%%5Bnumber%%5D=%u", instance, KONNECT_PAGE_SIZE, page);
+}
+
+char *konnect_mappings_page(const char *instance, unsigned page)
+{
+	return xasprintf("/v1/resource-mappings?filter%%5Bresource.integration.instance.name%%5D%%5Beq%%5D=%s&sort=created_at"
+			 "&page%%5Bsize%%5D=%d&page%%5Bnumber%%5D=%u", instance, KONNECT_PAGE_SIZE, page);
+}
+
 const char *konnect_text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));

@@ -22,6 +22,11 @@ void konnect_request_done(struct konnect_request *r);
 /* Percent-encodes everything but unreserved characters. */
 char *konnect_encode(const char *s);
 
+/* Paths of a page of the services with our label of that instance, and of the mappings of its resources, in the order of their
+ * creation. instance: percent-encoded. */
+char *konnect_services_page(const char *instance, unsigned page);
+char *konnect_mappings_page(const char *instance, unsigned page);
+
 /* Whether a refused POST is about the name and nothing else: 409, or 400 whose invalid_parameters name only `name`. */
 bool konnect_name_conflict(int status, const json_t *answer);
 

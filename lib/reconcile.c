@@ -50,12 +50,10 @@ bool reconcile_request(const struct reconcile *r, struct konnect_request *ret)
 	*ret = (struct konnect_request){ .method = "GET" };
 	switch (r->step) {
 	case RECONCILE_SERVICES:
-		ret->path = xasprintf("/v1/catalog-services?filter%%5Blabels." LABEL_INSTANCE "%%5D%%5Beq%%5D=%s&sort=created_at"
-				      "&page%%5Bsize%%5D=%d&page%%5Bnumber%%5D=%u", name, KONNECT_PAGE_SIZE, r->page);
+		ret->path = konnect_services_page(name, r->page);
 		return true;
 	case RECONCILE_MAPPINGS:
-		ret->path = xasprintf("/v1/resource-mappings?filter%%5Bresource.integration.instance.name%%5D%%5Beq%%5D=%s"
-				      "&sort=created_at&page%%5Bsize%%5D=%d&page%%5Bnumber%%5D=%u", name, KONNECT_PAGE_SIZE, r->page);
+		ret->path = konnect_mappings_page(name, r->page);
 		return true;
 	case RECONCILE_CONFIRM:
 		id = konnect_encode(r->confirming);
@@ -118,6 +116,18 @@ static json_t *wanted(struct reconcile *r, const struct cache_row *row)
 	return json_loads(text, 0, NULL);
 }
 
+/* A label that was configured when we last wrote is had, and so can go, unless somebody has changed it since. */
+static void keep_labels(json_t *doc, const json_t *service, const json_t *ack)
+{
+	const json_t *labels = json_object_get(service, "labels");
+	json_t *value;
+	const char *key;
+
+	json_object_foreach(json_object_get(ack, "labels"), key, value)
+		if (json_equal(json_object_get(labels, key), value))
+			json_object_set(json_object_get(doc, "labels"), key, value);
+}
+
 /* The service is the row's: what it holds is what is had. */
 static int compare(struct reconcile *r, struct cache_row *row, const json_t *service)
 {
@@ -130,6 +140,7 @@ static int compare(struct reconcile *r, struct cache_row *row, const json_t *ser
 	set_text(&row->service_id, konnect_text(service, "id"));
 	row->theirs |= ack != NULL ? document_edited(service, ack, want) : document_edited_unknown(service, want);
 	doc = document_of_service(service, want);
+	keep_labels(doc, service, ack);
 	acknowledge(r, row, doc);
 	consider(r, row);
 	repair = !was_pending && memcmp(&row->have, &had, sizeof(had)) != 0 && memcmp(&row->have, &row->want, sizeof(had)) != 0;
@@ -145,6 +156,25 @@ static int compare(struct reconcile *r, struct cache_row *row, const json_t *ser
 		event(r, RECONCILE_ADOPTED, row);
 	else if (e == 0 && repair)
 		event(r, RECONCILE_REPAIRED, row);
+	return e == -EEXIST ? 0 : e;
+}
+
+/* A service of ours has that name: another row that only meant to have it takes its long one. 0 or -EIO. */
+static int free_name(struct reconcile *r, const char *name, int64_t except_id)
+{
+	struct cache_row row = { 0 };
+	int e = cache_row_by_service_name(r->cache, name, &row);
+
+	if (e < 0)
+		return e == -ENOENT ? 0 : e;
+	if (row.id != except_id && row.service_id == NULL && row.instance == r->instance->id && row.kind != ROW_NAMED) {
+		free(row.service_name);
+		row.service_name = row.kind == ROW_PROJECT ? document_project_name(r->config->name, &row.repo, true, NULL)
+							   : document_service_name(r->config->name, &row.repo, true, NULL);
+		consider(r, &row);
+		e = cache_row_save(r->cache, &row);
+	}
+	cache_row_done(&row);
 	return e == -EEXIST ? 0 : e;
 }
 
@@ -172,7 +202,9 @@ static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[
 	doc = document_of_service(service, want);
 	acknowledge(r, &row, doc);
 	row.want = row.have;
-	e = cache_row_save(r->cache, &row);
+	e = free_name(r, row.service_name, 0);
+	if (e == 0)
+		e = cache_row_save(r->cache, &row);
 	json_decref(want);
 	json_decref(doc);
 	if (e == 0)
@@ -215,9 +247,11 @@ static int service_seen(struct reconcile *r, const json_t *service)
 	/* a second service with the same mark is not the one we know, and is left alone */
 	if (row.service_id == NULL || strcmp(row.service_id, id) == 0) {
 		mark(r, r->services, row.id);
-		if (row.service_id == NULL)
+		if (row.service_id == NULL) {
 			set_text(&row.service_name, konnect_text(service, "name"));
-		if (row.kind != ROW_NAMED && (row.state != REPO_EXCLUDED || row.service_id == NULL))
+			e = free_name(r, row.service_name, row.id);
+		}
+		if (e == 0 && row.kind != ROW_NAMED && (row.state != REPO_EXCLUDED || row.service_id == NULL))
 			e = compare(r, &row, service);
 	}
 	cache_row_done(&row);
@@ -434,13 +468,14 @@ int reconcile_scan(struct reconcile *r)
 		if (e < 0)
 			return e == -ENOENT ? 0 : e;
 		r->cursor = row.id;
-		if (row.service_id != NULL && !marked(r, r->services, row.id)) {
-			r->confirming = xstrdup(row.service_id);
-			r->step = RECONCILE_CONFIRM;
-		} else if (row.mapping_id != NULL && !marked(r, r->mappings, row.id)) {
+		if (row.mapping_id != NULL && !marked(r, r->mappings, row.id)) {
 			set_text(&row.mapping_id, NULL);
 			row.map_have = (struct digest){ 0 };
 			e = cache_row_save(r->cache, &row);
+		}
+		if (e == 0 && row.service_id != NULL && !marked(r, r->services, row.id)) {
+			r->confirming = xstrdup(row.service_id);
+			r->step = RECONCILE_CONFIRM;
 		}
 		cache_row_done(&row);
 		if (e < 0)

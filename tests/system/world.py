@@ -349,6 +349,16 @@ class World:
             with db:
                 return db.execute(sql).fetchall()
 
+    def due(self):
+        """The next start compares Konnect with the cache."""
+        self.cache("UPDATE instance SET last_reconcile = 1")
+
+    def compare(self):
+        """A whole cycle with a comparison, and what it asked of Konnect."""
+        self.due()
+        self.forget_requests()
+        return self.once()
+
     def writes(self):
         """The requests to Konnect that are no GET."""
         return {route: n for route, n in self.requests().items() if not route.startswith("GET ")}
