@@ -109,6 +109,13 @@ check-replay: $(REPLAY_BIN)
 check-programs: all
 	@ADOSYNCD=$(CURDIR)/$(BUILD)/adosyncd $(PYTHON) -m pytest -q -p no:cacheprovider tests/system
 
+# a kill at every point there is, and ADOSYNCD_WORLDS random worlds; about an hour
+.PHONY: soak
+soak: deps
+	@$(MAKE) --no-print-directory all
+	@ADOSYNCD=$(CURDIR)/$(BUILD)/adosyncd ADOSYNCD_CRASH=all ADOSYNCD_WORLDS=$${ADOSYNCD_WORLDS:-300} \
+		$(PYTHON) -m pytest -q -p no:cacheprovider tests/system/test_crash.py tests/system/test_property.py
+
 .PHONY: check-asan
 check-asan: deps
 	@$(MAKE) --no-print-directory BUILD=build-asan FORTIFY=-U_FORTIFY_SOURCE LDFLAGS='-fsanitize=address,undefined' \

@@ -5,6 +5,7 @@
 
 #include "../lib/approve.h"
 #include "../lib/credential.h"
+#include "../lib/limits.h"
 #include "../lib/util.h"
 #include "loop.h"
 #include "sink.h"
@@ -315,13 +316,28 @@ static void run_check(struct syncd *d, const json_t *request, struct command *re
 		*ret = (struct command){ .kind = COMMAND_CHECK, .source = s };
 }
 
+/* Also of an instance that is not configured any more. */
+static void run_withdraw(struct syncd *d, const json_t *request, struct command *ret)
+{
+	const json_t *names = json_object_get(request, "instances");
+	const char *name = json_string_value(json_array_get(names, 0));
+
+	if (json_array_size(names) != 1 || name == NULL || *name == '\0' || strlen(name) > INSTANCE_NAME_MAX) {
+		refuse(ret, xstrdup("this command takes the name of one instance"));
+		return;
+	}
+	(void)d;
+	*ret = (struct command){ .kind = COMMAND_WITHDRAW, .name = name,
+				 .hash = json_string_value(json_object_get(request, "hash")) };
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct syncd *d, const json_t *request, struct command *ret);
 } commands[] = {
 	{ "status", run_status }, { "sync", run_sync },	    { "repos", run_repos }, { "pause", run_pause },
 	{ "resume", run_resume }, { "reload", run_reload }, { "check", run_check },	{ "plan", run_plan },
-	{ "approve", run_approve },
+	{ "approve", run_approve }, { "withdraw", run_withdraw },
 };
 
 void command_run(struct syncd *d, const json_t *request, struct command *ret)

@@ -14,12 +14,14 @@ enum command_kind {
 	COMMAND_ANSWERED,	/* answer is the last line */
 	COMMAND_STREAM,		/* call command_stream_next() for more lines */
 	COMMAND_CHECK,		/* the answer comes later: start a check of source */
+	COMMAND_WITHDRAW,	/* it comes later: start a withdrawal of name, with hash */
 };
 
 struct command {
 	enum command_kind kind;
 	json_t *answer;
 	struct source *source;
+	const char *name, *hash;	/* borrowed from the request */
 	int64_t cursor;
 	uint32_t count;
 };

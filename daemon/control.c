@@ -19,6 +19,7 @@
 #include "log.h"
 #include "loop.h"
 #include "syncd_internal.h"
+#include "withdrawal.h"
 
 #define STREAM_AHEAD ((size_t)64 << 10)	/* bytes of a long answer that are made before the client has read some */
 
@@ -32,6 +33,7 @@ struct client {
 	struct command stream;		/* a long answer that goes on */
 	char *instance;			/* whose repositories it lists */
 	struct check *check;
+	struct withdrawal *withdrawal;
 	bool closing;			/* once out is empty */
 	LIST_ENTRY(client) link;
 };
@@ -50,6 +52,7 @@ static void client_free(struct client *c)
 	LIST_REMOVE(c, link);
 	c->control->n--;
 	check_cancel(c->check);
+	withdrawal_cancel(c->withdrawal);
 	loop_fd_free(c->watch);
 	loop_timer_free(c->idle);
 	(void)close(c->fd);
@@ -84,7 +87,7 @@ static void client_fill(struct client *c)
 /* Whether the client may be served another request: the one before is answered, and read. */
 static bool client_is_free(const struct client *c)
 {
-	return c->out.len == 0 && c->stream.kind == COMMAND_ANSWERED && c->check == NULL;
+	return c->out.len == 0 && c->stream.kind == COMMAND_ANSWERED && c->check == NULL && c->withdrawal == NULL;
 }
 
 /* False when the client is gone. */
@@ -110,6 +113,11 @@ static bool client_write(struct client *c)
 		if (c->sent == c->out.len) {
 			buf_clear(&c->out);
 			c->sent = 0;
+			/* whoever reads fast gets the rest piece by piece: the loop has others to serve */
+			if (c->stream.kind == COMMAND_STREAM && !c->closing) {
+				(void)loop_fd_watch(c->watch, LOOP_WRITE);
+				return true;
+			}
 		}
 	}
 	if (c->closing) {
@@ -122,11 +130,12 @@ static bool client_write(struct client *c)
 
 static bool client_serve(struct client *c);
 
-static void on_checked(json_t *answer, void *arg)
+static void on_later_answer(json_t *answer, void *arg)
 {
 	struct client *c = arg;
 
 	c->check = NULL;
+	c->withdrawal = NULL;
 	client_line(c, answer);
 	if (client_write(c))
 		(void)client_serve(c);
@@ -145,7 +154,6 @@ static void client_request(struct client *c, const char *line, size_t n)
 		return;
 	}
 	command_run(d, request, &command);
-	json_decref(request);
 	switch (command.kind) {
 	case COMMAND_ANSWERED:
 		client_line(c, command.answer);
@@ -156,9 +164,13 @@ static void client_request(struct client *c, const char *line, size_t n)
 		c->stream = command;
 		break;
 	case COMMAND_CHECK:
-		c->check = check_start(&d->context, command.source, on_checked, c);
+		c->check = check_start(&d->context, command.source, on_later_answer, c);
+		break;
+	case COMMAND_WITHDRAW:
+		c->withdrawal = withdrawal_start(d, command.name, command.hash, on_later_answer, c);
 		break;
 	}
+	json_decref(request);
 }
 
 /* Serves the lines that are complete, one after the other. False when the client is gone. */
@@ -213,7 +225,7 @@ static void on_idle(void *arg)
 	struct client *c = arg;
 
 	/* a check takes as long as the organization needs to answer */
-	if (c->check != NULL)
+	if (c->check != NULL || c->withdrawal != NULL)
 		loop_timer_arm(c->idle, CONTROL_IDLE_SEC * 1000);
 	else
 		client_free(c);

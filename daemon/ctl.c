@@ -104,6 +104,7 @@ static int make_request(int argc, char **argv, json_t **ret)
 {
 	const char *name = argv[0];
 	json_t *names;
+	bool bad = false;
 
 	if (argc == 0)
 		return wrong("a command is missing", "");
@@ -118,11 +119,11 @@ static int make_request(int argc, char **argv, json_t **ret)
 			return wrong("there are too many words after ", name);
 		names = json_array();
 		for (int k = 1; k < argc && k <= commands[i].max; k++)
-			json_array_append_new(names, json_string(argv[k]));
+			bad |= json_array_append_new(names, json_string(argv[k])) < 0;
 		*ret = json_pack("{s:s,s:o}", "command", name, "instances", names);
 		if (commands[i].max_hash > 0 && argc - 1 > commands[i].max)
-			json_object_set_new(*ret, "hash", json_string(argv[argc - 1]));
-		return *ret != NULL ? -1 : wrong("an instance's name is not UTF-8", "");
+			bad |= json_object_set_new(*ret, "hash", json_string(argv[argc - 1])) < 0;
+		return !bad ? -1 : wrong("a word is not UTF-8 after ", name);
 	}
 	return wrong("there is no command ", name);
 }
@@ -184,6 +185,21 @@ static int read_answer(FILE *in, const char *command, bool json)
 	return fflush(stdout) == 0 ? status : EXIT_ERROR;
 }
 
+/* A daemon that does not take it has said why, or closes the connection. */
+static void send_text(int fd, const char *text)
+{
+	for (size_t n = strlen(text); n > 0;) {
+		ssize_t r = send(fd, text, n, MSG_NOSIGNAL);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return;
+		text += r;
+		n -= (size_t)r;
+	}
+}
+
 static int talk(const struct options *o, const char *command, json_t *request)
 {
 	int fd = connect_to(o->socket), status;
@@ -194,12 +210,14 @@ static int talk(const struct options *o, const char *command, json_t *request)
 		fprintf(stderr, "adosyncctl: %s: %s%s\n", o->socket, strerror(-fd), why_not(-fd));
 		return EXIT_TRY_AGAIN;
 	}
-	f = fdopen(fd, "r+");
+	f = fdopen(fd, "r");
 	text = json_dumps(request, JSON_COMPACT);
-	if (f == NULL || text == NULL || fprintf(f, "%s\n", text) < 0 || fflush(f) != 0) {
+	if (f == NULL || text == NULL) {
 		fprintf(stderr, "adosyncctl: %s: %s\n", o->socket, strerror(errno));
 		status = EXIT_TRY_AGAIN;
 	} else {
+		send_text(fd, text);
+		send_text(fd, "\n");
 		status = read_answer(f, command, o->json);
 	}
 	free(text);

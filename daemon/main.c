@@ -14,6 +14,7 @@
 #include "exit.h"
 #include "log.h"
 #include "loop.h"
+#include "report.h"
 #include "syncd.h"
 
 /* Secrets are in memory: no core file, and no debugger of the same user. */
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
 	status = read_config(args.config, &config);
 	if (status == 0 && args.check) {
 		config_print(config, stdout);
+		report_check(stdout, config);
 		config_free(config);
 		return EXIT_OK;
 	}

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../lib/approve.h"
+#include "../lib/konnect.h"
 #include "../lib/limits.h"
 #include "../lib/plan.h"
 #include "../lib/util.h"
@@ -136,4 +138,28 @@ void report_hash(FILE *f, struct cache *c, const struct source *s)
 	if (approve_plan(c, source_cached(s), source_holds_creations(s), NULL, NULL, hash, &n) == 0 && n > 0)
 		fprintf(f, "%s: to let the %u held through: adosyncd --once --approve %s=%s\n", source_config(s)->name, n,
 			source_config(s)->name, hash);
+}
+
+void report_check(FILE *f, const struct config *config)
+{
+	struct cache_instance instance = { 0 };
+	struct cache *c = NULL;
+	char *notice = NULL;
+
+	/* without a cache, or beside a running daemon, nothing is known, and nothing is said */
+	if (access(config->state_directory, R_OK) < 0 || cache_open_copy(config->state_directory, &c, &notice) < 0) {
+		free(notice);
+		return;
+	}
+	free(notice);
+	for (size_t i = 0; i < config->n_instances; i++) {
+		const char *name = config->instances[i].name;
+
+		if (cache_instance_find(c, name, &instance) == 0 && instance.resource_keys != NULL &&
+		    konnect_keys_are_names(instance.resource_keys))
+			fprintf(f, "# %s: Konnect's resource type %s is keyed by names: a rename replaces resource and mapping, two "
+				"requests more\n", name, instance.resource_type);
+		cache_instance_done(&instance);
+	}
+	cache_close(c);
 }

@@ -21,3 +21,6 @@ void report_plan(FILE *f, struct cache *c, const struct config_instance *config,
 
 /* The hash of what is held, if anything is that can be approved. */
 void report_hash(FILE *f, struct cache *c, const struct source *s);
+
+/* What --check adds as comments to the configuration: what is known, from earlier runs, of the resource types in use. */
+void report_check(FILE *f, const struct config *config);

@@ -167,6 +167,29 @@ void sink_queue_share(struct sink_queue *q, const struct digest *pat)
 	sink_wake(q->sink);
 }
 
+void sink_queue_halt(struct sink_queue *q)
+{
+	struct job *j, *next;
+
+	q->halted = true;
+	q->has_work = q->again = q->skipped = false;
+	for (j = TAILQ_FIRST(&q->sink->jobs); j != NULL; j = next) {
+		next = TAILQ_NEXT(j, link);
+		if (j->queue == q && j->transfer == NULL)
+			sink_job_done(j);
+	}
+}
+
+void sink_queue_go_on(struct sink_queue *q)
+{
+	q->halted = false;
+}
+
+int64_t sink_take(struct sink *s)
+{
+	return bucket_take(&s->bucket, loop_now_ms(s->loop));
+}
+
 const struct sink_stats *sink_queue_stats(const struct sink_queue *q)
 {
 	return &q->stats;
@@ -439,7 +462,7 @@ static struct job *queue_next(struct sink_queue *q)
 	struct job *j;
 	int e;
 
-	if (!q->has_work)
+	if (!q->has_work || q->halted)
 		return NULL;
 	if (!q->instance_ready)
 		return queue_begin(q);

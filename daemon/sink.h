@@ -10,6 +10,7 @@
 #include "../lib/config.h"
 #include "../lib/pace.h"
 #include "../lib/writer.h"
+#include "http.h"
 
 struct http;
 struct loop;
@@ -60,6 +61,16 @@ void sink_queue_reconcile(struct sink_queue *q);
 
 /* The PAT that Konnect is to have as the instance's credential, by its digest: one that a poll found good, or all zero. */
 void sink_queue_share(struct sink_queue *q, const struct digest *pat);
+
+/* Pushes nothing of this instance any more, until it is woken again by source_resume()'s poll. */
+void sink_queue_halt(struct sink_queue *q);
+void sink_queue_go_on(struct sink_queue *q);
+
+/* For a request beside the queues: takes a token of the rate (0, or the milliseconds until there is one), and sends it with our
+ * access token. 0, or -errno and a sentence. */
+struct konnect_request;
+int64_t sink_take(struct sink *s);
+int sink_send(struct sink *s, const struct konnect_request *q, http_done_fn done, void *arg, struct transfer **ret, char **ret_error);
 
 struct sink_stats {
 	uint32_t total;			/* rows that were pending when it was woken last */

@@ -45,6 +45,7 @@ struct sink_queue {
 	struct sink *sink;
 	const struct config_instance *config;
 	struct cache_instance *instance;
+	bool halted;			/* nothing is pushed */
 	bool active;			/* woken, and not reported idle since */
 	struct digest share;		/* of the PAT that Konnect is to have, all zero = none */
 	bool share_known;		/* a poll has said so since the start */

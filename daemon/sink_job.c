@@ -19,6 +19,7 @@
 
 #define FORBIDDEN_RETRY_MS 5000	/* the second 403 parks the repository; a third, elsewhere, is the token's */
 #define ONCE_TRIES 3
+#define PARKED_SINGLY_MAX 50	/* of one cycle that get a line each */
 
 /* Below job_new(), of the same queue: what reconcile found. */
 static void on_reconciled(void *arg, enum reconcile_event event, const struct cache_row *row);
@@ -188,6 +189,8 @@ static int save_row(struct job *j)
 	free(now.mapping_id);
 	free(now.ack);
 	free(now.parked);
+	free(now.resource_id);
+	now.resource_id = r->resource_id != NULL ? xstrdup(r->resource_id) : NULL;
 	now.parked = NULL;
 	now.service_name = r->service_name != NULL ? xstrdup(r->service_name) : NULL;
 	now.service_id = r->service_id != NULL ? xstrdup(r->service_id) : NULL;
@@ -220,6 +223,20 @@ static char *row_title(const struct cache_row *row)
 	return xstrdup("?");
 }
 
+/* Said once an instance, and remembered: from now on the comparisons look for what Konnect has discovered. */
+static void note_discovery(struct job *j)
+{
+	struct sink_queue *q = j->queue;
+
+	if (q->instance->discovers)
+		return;
+	q->instance->discovers = true;
+	if (cache_instance_save(q->sink->cache, q->instance) < 0)
+		sink_cache_failed(q->sink);
+	log_write(j, LOG_WARNING, EVENT_NONE, "Konnect takes no resource that it has not discovered itself: mappings wait for that%s",
+		  q->config->share_pat ? "" : ", which never happens with share_pat = no; set it to yes, or map by hand");
+}
+
 static void row_done(struct job *j)
 {
 	struct converge *c = &j->row;
@@ -229,9 +246,13 @@ static void row_done(struct job *j)
 
 	if (c->name_taken)
 		log_write(j, LOG_NOTICE, EVENT_NAME_TAKEN, "%s: the plain service name is somebody else's, using %s", title, service);
+	if (c->undiscovered)
+		note_discovery(j);
 	if (c->step == CONVERGE_PARKED) {
 		stats->parked++;
-		log_write(j, LOG_WARNING, EVENT_PARKED, "%s is parked until it changes: %s", title, c->row.parked);
+		/* what all of them wait for is said once */
+		log_write(j, c->undiscovered || stats->parked > PARKED_SINGLY_MAX ? LOG_DEBUG : LOG_WARNING, EVENT_PARKED,
+			  "%s is parked until it changes: %s", title, c->row.parked);
 	} else if (c->created) {
 		stats->created++;
 		log_write(j, LOG_INFO, EVENT_CREATED, "%s is in the catalog as %s", title, service);
@@ -407,6 +428,18 @@ static void on_reconciled(void *arg, enum reconcile_event event, const struct ca
 	}
 }
 
+/* There may be more to create now, or less. */
+static void hold_creations(struct sink_queue *q)
+{
+	int64_t limit = q->sink->config->konnect.create_limit;
+	struct cache_counts n;
+
+	if (cache_counts(q->sink->cache, q->instance->id, &n) < 0)
+		return;
+	q->creations = n.creations;
+	q->hold_creations = limit > 0 && n.creations > limit;
+}
+
 /* Whether the job goes on. A scan goes on with the next turn of the loop. */
 static bool reconcile_goes_on(struct job *j)
 {
@@ -422,6 +455,7 @@ static bool reconcile_goes_on(struct job *j)
 	}
 	if (r->step != RECONCILE_DONE)
 		return true;
+	hold_creations(q);
 	if (r->n_events > 0)
 		log_write(j, LOG_NOTICE, EVENT_NONE, "compared with Konnect: %u services, %u adopted, %u repaired", r->n_services,
 			  q->stats.adopted, q->stats.repaired);
@@ -578,13 +612,61 @@ static int token_read(struct sink *s, char **ret)
 	return 0;
 }
 
-int job_send(struct job *j)
+static int send_with(struct sink *s, const struct konnect_request *q, const char *token, http_done_fn done, void *arg,
+		     struct transfer **ret)
 {
 	static const char *const headers[] = { "Accept: application/json", NULL };
-	struct sink *s = j->queue->sink;
 	const struct config_konnect *k = &s->config->konnect;
+	_cleanup_free_ char *url = xasprintf("%s%s", k->url, q->path);
+	struct http_request h = { .method = q->method, .url = url, .headers = headers, .bearer = token, .body = q->body,
+				  .proxy = k->proxy, .ca_file = k->ca_file, .body_max = KONNECT_BODY_MAX,
+				  .timeout_ms = KONNECT_TIMEOUT_SEC * 1000 };
+
+	return http_start(s->http, &h, done, arg, ret);
+}
+
+int sink_send(struct sink *s, const struct konnect_request *q, http_done_fn done, void *arg, struct transfer **ret, char **ret_error)
+{
+	char *token = NULL;
+	int r = secret_read(s->config->directory, s->config->konnect.token_file, &token, ret_error);
+
+	if (r < 0)
+		return r;
+	r = send_with(s, q, token, done, arg, ret);
+	secret_free(token);
+	if (r < 0)
+		*ret_error = xasprintf("a request cannot be started: %s", strerror(-r));
+	return r;
+}
+
+/* There is nothing to do after all; or nothing that can be done now. */
+static void nothing_to_send(struct job *j)
+{
+	switch (j->kind) {
+	case JOB_INSTANCE:
+		instance_ready(j);
+		return;
+	case JOB_ROW:
+		/* what is wanted turned out to be what is had, or cannot be had yet: either is kept */
+		if (save_row(j) < 0 && cache_flush(j->queue->sink->cache) < 0)
+			sink_cache_failed(j->queue->sink);
+		if (j->row.step == CONVERGE_PARKED)
+			row_done(j);
+		return;
+	case JOB_CREDENTIAL:
+		/* the PAT has changed since the poll, and waits for the next one */
+		j->queue->share_refused = j->queue->share_refused || j->credential.step == CREDENTIAL_CREATE;
+		return;
+	case JOB_RECONCILE:
+	case JOB_SERVICES:
+		return;
+	}
+}
+
+int job_send(struct job *j)
+{
+	struct sink *s = j->queue->sink;
 	struct konnect_request q = { 0 };
-	_cleanup_free_ char *url = NULL;
 	char *token = NULL;
 	int r;
 
@@ -601,23 +683,13 @@ int job_send(struct job *j)
 		return -EAGAIN;
 	}
 	if (!request_of(j, &q)) {
-		/* there is nothing to do after all; or the PAT has changed since the poll, and waits for the next one */
-		if (j->kind == JOB_INSTANCE)
-			instance_ready(j);
-		else if (j->kind == JOB_CREDENTIAL && j->credential.step == CREDENTIAL_CREATE)
-			j->queue->share_refused = true;
+		nothing_to_send(j);
 		sink_job_done(j);
 		return 0;
 	}
 	r = token_read(s, &token);
 	if (r == 0) {
-		struct http_request h = { .method = q.method, .headers = headers, .bearer = token, .body = q.body,
-					  .proxy = k->proxy, .ca_file = k->ca_file, .body_max = KONNECT_BODY_MAX,
-					  .timeout_ms = KONNECT_TIMEOUT_SEC * 1000 };
-
-		url = xasprintf("%s%s", k->url, q.path);
-		h.url = url;
-		r = http_start(s->http, &h, on_done, j, &j->transfer);
+		r = send_with(s, &q, token, on_done, j, &j->transfer);
 		if (r == 0)
 			s->in_flight++;
 		else

@@ -58,6 +58,8 @@ int source_new(struct source_context *x, const struct config_instance *config, s
 									s->schedule.verdict == VERDICT_CREDENTIAL_REJECTED);
 	s->secret = s->cached.secret;
 	s->queue = sink_queue_new(x->sink, config, &s->cached);
+	if (s->cached.withdrawn)
+		sink_queue_halt(s->queue);
 	s->due = loop_timer_new(x->loop, on_due, s);
 	s->work = loop_timer_new(x->loop, source_poll_step, s);
 	s->watch = loop_timer_new(x->loop, on_watch, s);
@@ -224,9 +226,31 @@ void source_pause(struct source *s)
 	keep(s);
 }
 
+void source_withdraw(struct source *s)
+{
+	s->cached.withdrawn = true;
+	source_pause(s);
+	sink_queue_halt(s->queue);
+	loop_timer_cancel(s->reconcile);
+}
+
 void source_resume(struct source *s)
 {
+	s->cached.withdrawn = false;
+	sink_queue_go_on(s->queue);
 	transition(s, SCHEDULE_RESUME, VERDICT_OK, 0);
+	keep(s);
+}
+
+void source_forget(struct source *s)
+{
+	int64_t id = s->cached.id;
+
+	cache_instance_done(&s->cached);
+	s->cached.id = id;
+	s->cached.withdrawn = true;
+	s->counts = (struct cache_counts){ 0 };
+	s->have_result = false;
 	keep(s);
 }
 
@@ -295,7 +319,7 @@ static void reconcile_if_due(struct source *s)
 	int64_t now = loop_wall_sec(s->x->loop), interval = s->all->konnect.reconcile_interval,
 		left = s->cached.last_reconcile + interval - now;
 
-	if (s->cached.last_complete == 0)
+	if (s->cached.last_complete == 0 || s->cached.withdrawn)
 		return;
 	/* a time ahead of us comes from a clock that was wrong */
 	if (s->cached.last_reconcile == 0 || left <= 0 || left > interval) {

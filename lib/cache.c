@@ -421,12 +421,19 @@ static int instance_get(struct cache *c, const char *name, struct cache_instance
 		.last_reconcile = sqlite3_column_int64(st, 17),
 		.replaced = sqlite3_column_int64(st, 19),
 		.credential = column_dup(st, 20),
+		.withdrawn = sqlite3_column_int(st, 21) != 0,
+		.discovers = sqlite3_column_int(st, 22) != 0,
 	};
 	column_digest(st, 5, &ret->config);
 	column_digest(st, 6, &ret->secret);
 	column_digest(st, 18, &ret->shared);
 	(void)sqlite3_reset(st);
 	return 0;
+}
+
+int cache_instance_find(struct cache *c, const char *name, struct cache_instance *ret)
+{
+	return instance_get(c, name, ret);
 }
 
 int cache_instance_load(struct cache *c, const char *name, struct cache_instance *ret)
@@ -473,6 +480,8 @@ int cache_instance_save(struct cache *c, const struct cache_instance *i)
 	(void)sqlite3_bind_int64(st, 20, i->replaced);
 	if (i->credential != NULL)
 		(void)sqlite3_bind_text(st, 21, i->credential, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int(st, 22, i->withdrawn);
+	(void)sqlite3_bind_int(st, 23, i->discovers);
 	return cache_write(c, st);
 }
 

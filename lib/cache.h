@@ -61,12 +61,17 @@ struct cache_instance {
 	struct digest shared;	/* of the PAT that Konnect has from us, all zero = none */
 	int64_t replaced;	/* Unix seconds: when a tainted one was replaced last */
 	char *credential;	/* what Konnect says of it, JSON, or NULL */
+	bool discovers;		/* Konnect takes only resources that it has discovered: mappings wait for them */
+	bool withdrawn;		/* or on the way there: nothing is pushed until it is resumed */
 	int64_t reminded;	/* Unix seconds of the last word on a lost credential */
 };
 
 /* Finds or makes the row of that name. 0 or -EIO. */
 int cache_instance_load(struct cache *c, const char *name, struct cache_instance *ret);
 int cache_instance_save(struct cache *c, const struct cache_instance *i);
+
+/* The row of that name if there is one. 0, -ENOENT, -EIO. */
+int cache_instance_find(struct cache *c, const char *name, struct cache_instance *ret);
 void cache_instance_done(struct cache_instance *i);
 
 /* What was warned of about Konnect's token. 0 or -EIO. */
@@ -94,6 +99,7 @@ struct cache_row {
 	char *service_name;	/* fixed for life */
 	char *service_id;	/* NULL until Konnect gave one */
 	int64_t target;		/* which service the repository is mapped to: TARGET_*, or the id of the row it shares */
+	char *resource_id;	/* of the resource that Konnect discovered, when it takes no other; NULL = given by its config */
 	char *mapping_id;
 	struct digest map_want;	/* of the mapping that is wanted, all zero = as it is; see target_digest() */
 	struct digest map_have;	/* of the one that Konnect has, all zero without */
@@ -155,6 +161,12 @@ struct cache_known {
  * moves the cursor. 1 when there may be more, 0 at the end, -EIO. */
 int cache_known_some(struct cache *c, int64_t instance, uint8_t cursor[16],
 		     void (*fn)(void *arg, const struct cache_known *k), void *arg);
+
+/* Whether a row of the instance has that mapping. */
+bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id);
+
+/* Deletes at most CACHE_BATCH_ROWS rows of the instance. 1 when there may be more, 0 at the end, -EIO. */
+int cache_forget_some(struct cache *c, int64_t instance);
 
 /* How many repositories the instance has, in whatever state. 0 or -EIO. */
 int cache_count(struct cache *c, int64_t instance, size_t *ret);

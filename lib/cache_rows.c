@@ -104,6 +104,7 @@ static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 	column_blob16(st, at++, ret->map_have.b);
 	ret->elsewhere = sqlite3_column_int(st, at++) != 0;
 	ret->approved = sqlite3_column_int(st, at++) != 0;
+	ret->resource_id = column_text(st, at++);
 	(void)sqlite3_reset(st);
 	return 0;
 }
@@ -113,6 +114,7 @@ void cache_row_done(struct cache_row *r)
 	repo_done(&r->repo);
 	free(r->service_name);
 	free(r->service_id);
+	free(r->resource_id);
 	free(r->mapping_id);
 	free(r->ack);
 	free(r->parked);
@@ -217,6 +219,7 @@ int cache_row_save(struct cache *c, struct cache_row *r)
 	bind_digest(st, at++, &r->map_have);
 	(void)sqlite3_bind_int(st, at++, r->elsewhere);
 	(void)sqlite3_bind_int(st, at++, r->approved);
+	bind_text(st, at++, r->resource_id);
 	e = cache_write(c, st);
 	if (e == 0 && r->id == 0)
 		r->id = sqlite3_last_insert_rowid(c->db);
@@ -262,6 +265,33 @@ int cache_held_next(struct cache *c, int64_t instance, const uint8_t cursor[16],
 int cache_approve_some(struct cache *c, int64_t instance)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_APPROVE);
+	int e;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_int(st, 2, CACHE_BATCH_ROWS);
+	e = cache_write(c, st);
+	return e < 0 ? e : sqlite3_changes(c->db) == CACHE_BATCH_ROWS ? 1 : 0;
+}
+
+bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_HAS_MAPPING);
+	bool has;
+
+	if (st == NULL)
+		return false;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	bind_text(st, 2, mapping_id);
+	has = sqlite3_step(st) == SQLITE_ROW;
+	(void)sqlite3_reset(st);
+	return has;
+}
+
+int cache_forget_some(struct cache *c, int64_t instance)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_FORGET);
 	int e;
 
 	if (st == NULL)

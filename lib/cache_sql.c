@@ -3,7 +3,7 @@
 
 #define LISTED "guid, name, project_id, project_name, description, visibility, default_branch, web_url, flags"
 #define ROW "id, instance, " LISTED ", raw, state, missing_since, service_name, service_id, mapping_id, ack, want, have, parked, theirs, " \
-	"kind, target, map_want, map_have, elsewhere, approved"
+	"kind, target, map_want, map_have, elsewhere, approved, resource_id"
 
 /* The rows with work to do; the partial index pending_rows has the same words. States 4 and 5 are excluded and missing. */
 #define PENDING "state < 4 AND missing_since = 0 AND parked IS NULL AND (have IS NOT want OR map_have IS NOT map_want)"
@@ -15,24 +15,25 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_INSTANCE_ADD] = "INSERT INTO instance(name) VALUES(?1) ON CONFLICT(name) DO NOTHING",
 	[SQL_INSTANCE_GET] = "SELECT id, konnect_id, ack, resource_type, resource_keys, config, secret, last_poll, "
-			     "last_complete, next_poll, state, state_since, attempts, verdict, expiry, expiry_days, reminded, last_reconcile, shared, replaced, credential "
+			     "last_complete, next_poll, state, state_since, attempts, verdict, expiry, expiry_days, reminded, last_reconcile, shared, replaced, credential, withdrawn, discovers "
 			     "FROM instance WHERE name = ?1",
 	[SQL_INSTANCE_SAVE] = "UPDATE instance SET konnect_id = ?2, ack = ?3, resource_type = ?4, resource_keys = ?5, "
 			      "config = ?6, secret = ?7, last_poll = ?8, last_complete = ?9, next_poll = ?10, state = ?11, "
 			      "state_since = ?12, attempts = ?13, verdict = ?14, expiry = ?15, expiry_days = ?16, reminded = ?17, "
-			      "last_reconcile = ?18, shared = ?19, replaced = ?20, credential = ?21 WHERE id = ?1",
+			      "last_reconcile = ?18, shared = ?19, replaced = ?20, credential = ?21, "
+			      "withdrawn = ?22, discovers = ?23 WHERE id = ?1",
 	[SQL_TOKEN_GET] = "SELECT token_expiry, token_expiry_days FROM meta",
 	[SQL_TOKEN_SAVE] = "UPDATE meta SET token_expiry = ?1, token_expiry_days = ?2",
 	[SQL_ROW_BY_GUID] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_BY_ID] = "SELECT " ROW " FROM repository WHERE id = ?1",
 	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
 	[SQL_ROW_UPDATE] = "UPDATE repository SET instance = ?2, guid = ?3, name = ?4, project_id = ?5, project_name = ?6, "
 			   "description = ?7, visibility = ?8, default_branch = ?9, web_url = ?10, flags = ?11, raw = ?12, "
 			   "state = ?13, missing_since = ?14, service_name = ?15, service_id = ?16, mapping_id = ?17, "
 			   "ack = ?18, want = ?19, have = ?20, parked = ?21, theirs = ?22, kind = ?23, "
 			   "target = ?24, map_want = ?25, map_have = ?26, elsewhere = ?27, "
-			   "approved = ?28 WHERE id = ?1",
+			   "approved = ?28, resource_id = ?29 WHERE id = ?1",
 	[SQL_ROW_MISSING] = "UPDATE repository SET missing_since = ?2 WHERE id = ?1",
 	[SQL_NAME_TAKEN] = "SELECT 1 FROM repository WHERE service_name = ?1 AND id <> ?2",
 	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING " ORDER BY id LIMIT 1",
@@ -42,6 +43,8 @@ static const char *const texts[SQL_STATEMENTS] = {
 			  " ORDER BY guid LIMIT 1",
 	[SQL_APPROVE] = "UPDATE repository SET approved = 1 WHERE id IN (SELECT id FROM repository WHERE instance = ?1 AND " PENDING
 			" AND " CREATION " LIMIT ?2)",
+	[SQL_HAS_MAPPING] = "SELECT 1 FROM repository WHERE instance = ?1 AND mapping_id = ?2",
+	[SQL_FORGET] = "DELETE FROM repository WHERE id IN (SELECT id FROM repository WHERE instance = ?1 LIMIT ?2)",
 	[SQL_UNPARK] = "UPDATE repository SET parked = NULL WHERE instance = ?1 AND parked IS NOT NULL",
 	[SQL_COUNTS] = "SELECT total(kind = 0 AND state < 4 AND missing_since = 0), "
 		       "total(kind = 0 AND state < 4 AND missing_since <> 0), "
@@ -76,15 +79,17 @@ const char cache_schema[] =
 	" last_complete INTEGER NOT NULL DEFAULT 0, next_poll INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL DEFAULT 0,"
 	" state_since INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, verdict INTEGER NOT NULL DEFAULT 0,"
 	" expiry INTEGER NOT NULL DEFAULT 0, expiry_days INTEGER NOT NULL DEFAULT 0, reminded INTEGER NOT NULL DEFAULT 0,"
-	" last_reconcile INTEGER NOT NULL DEFAULT 0, shared BLOB, replaced INTEGER NOT NULL DEFAULT 0, credential TEXT);"
+	" last_reconcile INTEGER NOT NULL DEFAULT 0, shared BLOB, replaced INTEGER NOT NULL DEFAULT 0, credential TEXT,"
+	" withdrawn INTEGER NOT NULL DEFAULT 0, discovers INTEGER NOT NULL DEFAULT 0);"
 	"CREATE TABLE repository(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL REFERENCES instance(id),"
 	" guid BLOB NOT NULL, name TEXT NOT NULL, project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT,"
 	" visibility TEXT, default_branch TEXT, web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL,"
 	" state INTEGER NOT NULL, missing_since INTEGER NOT NULL DEFAULT 0, service_name TEXT, service_id TEXT,"
 	" mapping_id TEXT, ack TEXT, want BLOB, have BLOB, parked TEXT,"
 	" theirs INTEGER NOT NULL DEFAULT 0, kind INTEGER NOT NULL DEFAULT 0, target INTEGER NOT NULL DEFAULT 0, map_want BLOB,"
-	" map_have BLOB, elsewhere INTEGER NOT NULL DEFAULT 0, approved INTEGER NOT NULL DEFAULT 0, UNIQUE(instance, guid));"
+	" map_have BLOB, elsewhere INTEGER NOT NULL DEFAULT 0, approved INTEGER NOT NULL DEFAULT 0, resource_id TEXT, UNIQUE(instance, guid));"
 	"CREATE INDEX instance_rows ON repository(instance);"
+	"CREATE INDEX mapping_ids ON repository(mapping_id) WHERE mapping_id IS NOT NULL;"
 	"CREATE INDEX service_ids ON repository(service_id) WHERE service_id IS NOT NULL;"
 	"CREATE UNIQUE INDEX service_names ON repository(service_name);"
 	"CREATE INDEX pending_rows ON repository(instance, id) WHERE " PENDING ";"

@@ -76,12 +76,26 @@ static bool same(const struct digest *a, const struct digest *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+static void park_text(struct converge *c, char *why);
+
+static void park_undiscovered(struct converge *c)
+{
+	c->undiscovered = true;
+	set_text(&c->row.resource_id, NULL);
+	park_text(c, xstrdup("its resource is not known to Konnect, which takes no other here: the mapping waits until Konnect has "
+			     "discovered it"));
+}
+
 static void next_mapping_step(struct converge *c)
 {
 	if (same(&c->row.map_have, &c->row.map_want))
 		c->step = CONVERGE_DONE;
+	else if (c->row.mapping_id != NULL)
+		c->step = CONVERGE_UNMAP;
+	else if (c->instance->discovers && c->row.resource_id == NULL)
+		park_undiscovered(c);
 	else
-		c->step = c->row.mapping_id != NULL ? CONVERGE_UNMAP : CONVERGE_MAP;
+		c->step = CONVERGE_MAP;
 }
 
 /* Where the row stands decides what comes next, so that a restart at any point goes on from there. */
@@ -167,11 +181,17 @@ static const char *mapped_service(const struct converge *c)
 
 static char *mapping_body(const struct converge *c)
 {
-	json_t *body = json_pack("{s:s,s:{s:s,s:s,s:o}}", "service", mapped_service(c), "resource", "integration_instance",
-				 c->instance->konnect_id, "type", c->instance->resource_type, "config",
-				 konnect_resource_config(c->instance->resource_keys, c->config, &c->row.repo));
-	char *text = document_canonical(body);
+	json_t *body = json_pack("{s:s}", "service", mapped_service(c));
+	char *text;
 
+	if (c->row.resource_id != NULL)
+		json_object_set_new(body, "resource", json_string(c->row.resource_id));
+	else
+		json_object_set_new(body, "resource", json_pack("{s:s,s:s,s:o}", "integration_instance", c->instance->konnect_id, "type",
+								c->instance->resource_type, "config",
+								konnect_resource_config(c->instance->resource_keys, c->config,
+											&c->row.repo)));
+	text = document_canonical(body);
 	json_decref(body);
 	return text;
 }
@@ -477,6 +497,8 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 			next_step(c);
 		} else if ((ok || status == 409) && !c->map_lookup_done) {
 			c->step = CONVERGE_MAP_LOOKUP;
+		} else if (konnect_resource_refused(status, answer) || (c->row.resource_id != NULL && status == 404)) {
+			park_undiscovered(c);
 		} else {
 			park(c, "mapping the repository was", status, answer);
 		}

@@ -35,6 +35,7 @@ struct converge {
 	char *refusal;		/* what Konnect said of the name, in case nobody turns out to have it */
 	int names_tried;
 	bool map_lookup_done;
+	bool undiscovered;	/* Konnect takes no resource that it has not discovered */
 	bool looked_up;		/* nobody has the named service */
 	bool recreated;		/* once is a deletion, twice would be a loop */
 	bool gone;		/* a PATCH said 404, to be confirmed by a read */

@@ -402,7 +402,7 @@ unsigned document_edited_unknown(const json_t *service, const json_t *want)
 	const json_t *description = json_object_get(service, "description");
 	unsigned edited = 0;
 
-	if (!display_name_is_ours(service))
+	if (!display_name_is_ours(service) && !same(json_object_get(service, "display_name"), json_object_get(want, "display_name")))
 		edited |= DOCUMENT_DISPLAY_NAME;
 	if (!same(description, NULL) && !same(description, json_object_get(want, "description")))
 		edited |= DOCUMENT_DESCRIPTION;

@@ -48,7 +48,7 @@ char *document_row(const struct config_instance *c, const struct cache_row *row)
 unsigned document_edited(const json_t *service, const json_t *ours, const json_t *want);
 
 /* The same, of a service that nothing is remembered of: its display name is ours when its own labels and git_repo.name
- * give it, its description when it is the one that is wanted, or none. */
+ * give it or it is the one that is wanted, its description when it is the one that is wanted, or none. */
 unsigned document_edited_unknown(const json_t *service, const json_t *want);
 
 /* Takes those fields out of a document. */

@@ -50,19 +50,51 @@ const char *konnect_text(const json_t *o, const char *key)
 	return s != NULL ? s : "";
 }
 
-bool konnect_name_conflict(int status, const json_t *answer)
+/* Whether a 400 names that field and no other. */
+static bool names_only(int status, const json_t *answer, const char *field)
 {
 	json_t *list = json_object_get(answer, "invalid_parameters"), *p;
 	size_t i;
 
-	if (status == 409)
-		return true;
 	if (status != 400 || json_array_size(list) == 0)
 		return false;
 	json_array_foreach(list, i, p)
-		if (strcmp(konnect_text(p, "field"), "name") != 0)
+		if (strcmp(konnect_text(p, "field"), field) != 0)
 			return false;
 	return true;
+}
+
+bool konnect_name_conflict(int status, const json_t *answer)
+{
+	return status == 409 || names_only(status, answer, "name");
+}
+
+bool konnect_resource_refused(int status, const json_t *answer)
+{
+	return names_only(status, answer, "resource");
+}
+
+char *konnect_resources_page(const char *instance, const char *cursor)
+{
+	return xasprintf("/v1/resources?filter%%5Bintegration.instance.name%%5D%%5Beq%%5D=%s&page%%5Bsize%%5D=%d%s%s", instance,
+			 KONNECT_PAGE_SIZE, cursor != NULL ? "&page%5Bafter%5D=" : "", cursor != NULL ? cursor : "");
+}
+
+char *konnect_next_cursor(const json_t *answer)
+{
+	static const char *const marks[] = { "page[after]=", "page%5Bafter%5D=" };
+	const char *next = konnect_text(json_object_get(json_object_get(answer, "meta"), "page"), "next"), *p;
+	size_t n;
+
+	for (size_t i = 0; i < ELEMENTSOF(marks); i++) {
+		p = ascii_strcasestr(next, marks[i]);
+		if (p == NULL)
+			continue;
+		p += strlen(marks[i]);
+		n = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%+/=");
+		return n > 0 ? xstrndup(p, n) : NULL;
+	}
+	return NULL;
 }
 
 const char *konnect_reason(const json_t *answer, char *buf, size_t n)
@@ -224,6 +256,18 @@ int konnect_resource_type(const json_t *integrations, const char *configured, ch
 	*ret_keys = json_dumps(keys, JSON_COMPACT);
 	json_decref(keys);
 	return 0;
+}
+
+bool konnect_keys_are_names(const char *keys)
+{
+	json_t *list = json_loads(keys, 0, NULL), *item;
+	bool names = json_array_size(list) > 0;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		names = names && (json_string_value(item) == NULL || fill_of(json_string_value(item)) != FILL_REPOSITORY_ID);
+	json_decref(list);
+	return names;
 }
 
 json_t *konnect_resource_config(const char *keys, const struct config_instance *c, const struct repo *r)

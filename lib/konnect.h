@@ -30,6 +30,17 @@ char *konnect_mappings_page(const char *instance, unsigned page);
 /* Whether a refused POST is about the name and nothing else: 409, or 400 whose invalid_parameters name only `name`. */
 bool konnect_name_conflict(int status, const json_t *answer);
 
+/* Whether a refused mapping is about the resource as such, and not about a part of it: a 400 whose invalid_parameters name
+ * only `resource`. */
+bool konnect_resource_refused(int status, const json_t *answer);
+
+/* Path of a page of the resources that Konnect has of the instance; cursor: NULL for the first. Both percent-encoded. */
+char *konnect_resources_page(const char *instance, const char *cursor);
+
+/* The cursor of the next page out of a cursor answer (meta.page.next), percent-encoded as it stands there, to be freed; NULL
+ * at the end. */
+char *konnect_next_cursor(const json_t *answer);
+
 /* Konnect's reasons in one printable line: "name: must be unique; labels: ...", else its detail, its title, ""; returns buf. */
 const char *konnect_reason(const json_t *answer, char *buf, size_t n);
 
@@ -41,6 +52,9 @@ const char *konnect_trace(const json_t *answer);
  * caller; -EINVAL with a sentence in *ret_error. */
 int konnect_resource_type(const json_t *integrations, const char *configured, char **ret_type, char **ret_keys,
 			  char **ret_error);
+
+/* Whether the keys identify a repository by names alone, so that a rename makes it another resource. */
+bool konnect_keys_are_names(const char *keys);
 
 /* The config object that identifies a repository, from the keys konnect_resource_type() gave. */
 json_t *konnect_resource_config(const char *keys, const struct config_instance *c, const struct repo *r);

@@ -27,6 +27,7 @@ void reconcile_done(struct reconcile *r)
 	free(r->services);
 	free(r->mappings);
 	free(r->confirming);
+	free(r->after);
 	free(r->error);
 	*r = (struct reconcile){ 0 };
 }
@@ -54,6 +55,9 @@ bool reconcile_request(const struct reconcile *r, struct konnect_request *ret)
 		return true;
 	case RECONCILE_MAPPINGS:
 		ret->path = konnect_mappings_page(name, r->page);
+		return true;
+	case RECONCILE_RESOURCES:
+		ret->path = konnect_resources_page(name, r->after);
 		return true;
 	case RECONCILE_CONFIRM:
 		id = konnect_encode(r->confirming);
@@ -135,9 +139,12 @@ static int compare(struct reconcile *r, struct cache_row *row, const json_t *ser
 	json_t *ack = row->ack != NULL ? json_loads(row->ack, 0, NULL) : NULL, *want = wanted(r, row), *doc;
 	struct digest had = row->have;
 	bool was_pending = memcmp(&row->have, &row->want, sizeof(had)) != 0, repair;
-	int e;
+	int e = 0;
 
 	set_text(&row->service_id, konnect_text(service, "id"));
+	/* one that has a service of its own keeps it, wherever else its resource is mapped to */
+	if (adopted && row->kind == ROW_REPOSITORY)
+		e = target_choose(r->cache, r->config, row);
 	row->theirs |= ack != NULL ? document_edited(service, ack, want) : document_edited_unknown(service, want);
 	doc = document_of_service(service, want);
 	keep_labels(doc, service, ack);
@@ -148,7 +155,8 @@ static int compare(struct reconcile *r, struct cache_row *row, const json_t *ser
 		free(row->parked);
 		row->parked = NULL;
 	}
-	e = cache_row_save(r->cache, row);
+	if (e == 0)
+		e = cache_row_save(r->cache, row);
 	json_decref(ack);
 	json_decref(want);
 	json_decref(doc);
@@ -411,8 +419,53 @@ static int page_answer(struct reconcile *r, int status, const json_t *answer)
 		r->step = RECONCILE_MAPPINGS;
 		return 0;
 	}
-	r->step = RECONCILE_SCAN;
+	r->step = r->instance->discovers ? RECONCILE_RESOURCES : RECONCILE_SCAN;
 	return 0;
+}
+
+static int resource_seen(struct reconcile *r, const json_t *resource)
+{
+	const char *id = konnect_text(resource, "id");
+	struct cache_row row = { 0 };
+	bool same = false;
+	int e;
+
+	if (*id == '\0' || json_is_true(json_object_get(resource, "archived")))
+		return 0;
+	e = row_of_resource(r, json_object_get(resource, "config"), &row, &same);
+	if (e < 0)
+		return e == -ENOENT ? 0 : e;
+	if (same && (row.resource_id == NULL || strcmp(row.resource_id, id) != 0)) {
+		set_text(&row.resource_id, id);
+		e = cache_row_save(r->cache, &row);
+	}
+	cache_row_done(&row);
+	return e == -EEXIST ? 0 : e;
+}
+
+/* Only the cursor is used of what leads to the next page: where to go is ours to say. */
+static int resources_answer(struct reconcile *r, int status, const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "data"), *item;
+	char reason[MESSAGE_MAX], *next;
+	size_t i;
+	int e = 0;
+
+	if (status != 200 || !json_is_array(list) || json_array_size(list) > KONNECT_PAGE_SIZE) {
+		fail(r, xasprintf("Konnect's resources were answered with %d: %s", status,
+				  konnect_reason(answer, reason, sizeof(reason))));
+		return 0;
+	}
+	json_array_foreach(list, i, item)
+		if (e == 0)
+			e = resource_seen(r, item);
+	next = konnect_next_cursor(answer);
+	/* a cursor that does not move would be a loop */
+	if (next == NULL || json_array_size(list) == 0 || (r->after != NULL && strcmp(next, r->after) == 0))
+		r->step = RECONCILE_SCAN;
+	free(r->after);
+	r->after = next;
+	return e;
 }
 
 /* A look at one service: gone, or there without our label, which is put back. */
@@ -446,6 +499,12 @@ static int confirm_answer(struct reconcile *r, int status, const json_t *answer)
 	} else if (status == 200 && strcmp(konnect_text(answer, "id"), row.service_id) == 0 && !konnect_is_foreign(answer)) {
 		if (row.kind != ROW_NAMED)
 			e = compare(r, &row, answer);
+	} else if (status == 200 && konnect_is_foreign(answer) && row.kind != ROW_NAMED) {
+		/* another tool's now: nothing is written before one more look at it, which parks the row */
+		set_text(&row.ack, NULL);
+		row.have = (struct digest){ 0 };
+		consider(r, &row);
+		e = cache_row_save(r->cache, &row);
 	}
 	cache_row_done(&row);
 	return e;
@@ -490,6 +549,8 @@ int reconcile_answer(struct reconcile *r, int status, const json_t *answer)
 	case RECONCILE_SERVICES:
 	case RECONCILE_MAPPINGS:
 		return page_answer(r, status, answer);
+	case RECONCILE_RESOURCES:
+		return resources_answer(r, status, answer);
 	case RECONCILE_CONFIRM:
 		return confirm_answer(r, status, answer);
 	case RECONCILE_SCAN:

@@ -16,6 +16,7 @@
 enum reconcile_step {
 	RECONCILE_SERVICES,	/* those with our instance's label, page by page */
 	RECONCILE_MAPPINGS,	/* of our integration instance, page by page */
+	RECONCILE_RESOURCES,	/* that Konnect has discovered, if mappings wait for them */
 	RECONCILE_SCAN,		/* no request: call reconcile_scan() */
 	RECONCILE_CONFIRM,	/* one service that was not in the list */
 	RECONCILE_DONE,
@@ -47,6 +48,7 @@ struct reconcile {
 	int64_t last_id;
 	int64_t cursor;		/* the row that is confirmed */
 	char *confirming;	/* its service */
+	char *after;		/* the page of resources that is read, NULL = the first */
 	uint32_t n_services, n_events;
 	char *error;
 };

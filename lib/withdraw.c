@@ -12,7 +12,7 @@
 void withdraw_init(struct withdraw *w, const char *instance, const char *hash, withdraw_ours_fn is_ours, void *arg)
 {
 	*w = (struct withdraw){ .instance = xstrdup(instance), .hash = hash != NULL ? xstrdup(hash) : NULL, .is_ours = is_ours,
-				.arg = arg, .page = 1, .total = -1 };
+				.arg = arg, .page = 1, .total = -1, .services = json_object() };
 }
 
 void withdraw_done(struct withdraw *w)
@@ -22,6 +22,7 @@ void withdraw_done(struct withdraw *w)
 		free(w->items[i].name);
 	}
 	free(w->items);
+	json_decref(w->services);
 	free(w->instance);
 	free(w->hash);
 	free(w->instance_id);
@@ -143,8 +144,7 @@ void withdraw_hash(const struct withdraw *w, char ret[APPROVE_HASH_LEN + 1])
 		(void)snprintf(ret + 2 * i, 3, "%02x", sum.b[i]);
 }
 
-/* Everything is known: mappings first, and the integration instance, which takes its credential and its resources along,
- * last. */
+/* Everything is known. The integration instance, which takes its credential and its resources along, goes last. */
 static void complete(struct withdraw *w)
 {
 	char hash[APPROVE_HASH_LEN + 1];
@@ -162,10 +162,13 @@ static void take(struct withdraw *w, const json_t *item)
 
 	if (*id == '\0')
 		return;
-	if (w->step == WITHDRAW_SERVICES && konnect_is_ours(item, w->instance))
+	if (w->step == WITHDRAW_SERVICES && konnect_is_ours(item, w->instance)) {
 		add(w, WITHDRAW_SERVICE, id, konnect_text(item, "name"));
-	else if (w->step == WITHDRAW_MAPPINGS && w->is_ours(w->arg, id))
+		json_object_set_new(w->services, id, json_true());
+	} else if (w->step == WITHDRAW_MAPPINGS && w->is_ours(w->arg, id) &&
+		   json_object_get(w->services, konnect_text(json_object_get(item, "service"), "id")) == NULL) {
 		add(w, WITHDRAW_MAPPING, id, konnect_text(json_object_get(item, "service"), "name"));
+	}
 }
 
 static void page_answer(struct withdraw *w, int status, const json_t *answer)

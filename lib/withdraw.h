@@ -40,6 +40,7 @@ struct withdraw {
 	size_t seen;
 	char *instance_id;
 	struct withdraw_item *items;
+	json_t *services;	/* ids of those: their mappings go with them */
 	size_t n, at;		/* at: of those removed */
 	bool wrong_hash;
 	char *error;

@@ -15,7 +15,7 @@ contract="started stopped reloaded reload_refused
 	created changed removed missing returned adopted repaired parked name_taken
 	held approved released sink_lost sink_restored second_writer cache_rebuilt withdrawn"
 # for later versions: nothing may use them or speak of them yet
-reserved="removed approved withdrawn"
+reserved="removed"
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT

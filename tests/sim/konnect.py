@@ -31,7 +31,8 @@ Control calls (JSON over HTTP; arguments in the query or the body):
   DELETE /service?name= (or id=)
   POST   /instance {name, config, integration_name = azure-devops, display_name?, ...}
   PATCH  /instance {name | id, ...}                DELETE /instance?name= (or id=)
-  PATCH  /credential {instance, tainted}           DELETE /credential?instance=
+  PATCH  /credential {instance, tainted?, missing_permissions?, expires_at?}
+  DELETE /credential?instance=
   POST   /resource {instance, type, config, name?, integration_data?}     discovered
   PATCH  /resource {id, name?, integration_data?, archived?}   DELETE /resource?id=
   POST   /mapping {service, resource}              DELETE /mapping?id=
@@ -510,7 +511,7 @@ class Konnect:
 
         def patch_credential(a):
             item = self.wanted(store.credentials.get(instance(a)))
-            item["tainted"] = bool(a["tainted"])
+            item.update({key: a[key] for key in ("tainted", "missing_permissions", "expires_at") if key in a})
             return show_credential(item)
 
         calls = {

@@ -247,7 +247,7 @@ class Store:
         if instance_id in self.credentials:
             raise Conflict("the instance has a credential")
         credential = {**self.stamp(), "type": body["type"], "tainted": False,
-                      "keys": body["config"]["headers"], "instance": item}
+                      "missing_permissions": [], "expires_at": None, "keys": body["config"]["headers"], "instance": item}
         self.credentials[instance_id] = credential
         item["authorized"] = True
         return credential
@@ -374,7 +374,8 @@ def show_instance(item):
 
 def show_credential(item):
     return {"id": item["id"], "type": item["type"], "tainted": item["tainted"],
-            "missing_permissions": [], "expires_at": None, "created_at": item["created_at"],
+            "missing_permissions": item["missing_permissions"], "expires_at": item["expires_at"],
+            "created_at": item["created_at"],
             "integration_instance": item["instance"]["ref"]["instance"]}
 
 

@@ -16,12 +16,13 @@ def socket_path(world):
     return world.sections["daemon"]["control_socket"]
 
 
-def ctl(world, *args, env=None, path=None, seconds=60, **more):
-    """adosyncctl with these arguments, to its end."""
+def ctl(world, *args, env=None, path=None, program=CTL, **more):
+    """adosyncctl with these arguments, to its end; path="" leaves the socket to it."""
     where = ["-s", path or socket_path(world)] if path != "" else []
-    process = subprocess.run([CTL, *where, *args], capture_output=True, text=True, timeout=seconds, check=False,
-                             env=world.environment(**(env or {})), **more)
-    world.outputs += [process.stdout, process.stderr]
+    process = subprocess.run([program, *where, *args], text=True, timeout=60, check=False,
+                             env=world.environment(**(env or {})), stderr=subprocess.PIPE,
+                             **{"stdout": subprocess.PIPE, **more})
+    world.outputs += [process.stdout or "", process.stderr]
     return Result(process.returncode, process.stdout, process.stderr)
 
 
@@ -53,8 +54,8 @@ class Client:
 
     def __init__(self, world, seconds=20):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(socket_path(world))    # blocking: a full backlog is waited for
         self.socket.settimeout(seconds)
-        self.socket.connect(socket_path(world))
         self.buffer = b""
 
     def close(self):
@@ -67,9 +68,10 @@ class Client:
         self.close()
 
     def send(self, what):
-        """Bytes as they are, anything else as a line of JSON. What the daemon has closed meanwhile is no error."""
+        """Bytes as they are, anything else as a line of JSON. What the daemon has closed meanwhile is no error,
+        nor that it takes no more."""
         data = what if isinstance(what, bytes) else json.dumps(what).encode() + b"\n"
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
             self.socket.sendall(data)
 
     def line(self):

@@ -42,10 +42,11 @@ KONNECT_FAULTS = [
 
 
 class Story:
-    def __init__(self, seed, epochs=2):
+    def __init__(self, seed, world=None, epochs=2):
         self.seed, self.epochs = seed, epochs
         self.rng = random.Random(seed)
-        self.world = World()
+        self.own = world is None
+        self.world = world or World()
         self.log = os.path.join(self.world.dir, "log")
         self.told = []              # what happened, for a person
         self.names = {}             # GUID: (project, name) it ever had
@@ -59,11 +60,14 @@ class Story:
         self.last_included = {}
         self.serial = 0
         self.begin_epoch()
-        os.makedirs(self.world.dir, exist_ok=True)
 
     def close(self):
+        if self.running:
+            self.running.kill()
+            self.running.wait()
         self.settle()
-        self.world.close()
+        if self.own:
+            self.world.close()
 
     def begin_epoch(self):
         self.dirty = False          # kills or faults
@@ -353,6 +357,13 @@ class Story:
             file.seek(start)
             return file.read()
 
+    def log_end(self):
+        """The last that the program said."""
+        return self.log_text()[-4000:]
+
+    def log_text(self):
+        return self.read_log(0) if os.path.exists(self.log) else ""
+
     def spawn(self, *arguments):
         with open(self.log, "a", encoding="utf-8") as log:
             return subprocess.Popen([PROGRAM, "-c", self.world.config_file, *arguments], env=self.world.environment(),
@@ -443,6 +454,7 @@ class Story:
             self.note()
             self.epoch(clean=self.rng.random() < 0.25)
             self.quiet()
+        self.world.outputs.append(self.log_text())
         assert self.world.leaks() == []
 
 

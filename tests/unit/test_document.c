@@ -464,6 +464,44 @@ static void test_patch(void)
 	}
 }
 
+/* What Konnect holds, what it acknowledged last, what is wanted now, and whose the two fields are then. */
+static void test_edited(void)
+{
+#define LABELLED "'labels':{'azure-devops-project':'P'},'custom_fields':{'git_repo':{'name':'R','link':'x'}}"
+	static const struct {
+		const char *what, *service, *ack, *want;
+		unsigned edited, unknown;
+	} rows[] = {
+		{ "as it was acknowledged", "{'display_name':'P / R','description':'a'," LABELLED "}", "{'display_name':'P / R','description':'a'}",
+		  "{'display_name':'P / R','description':'a'}", 0, 0 },
+		{ "both edited", "{'display_name':'Mine','description':'mine'," LABELLED "}", "{'display_name':'P / R','description':'a'}",
+		  "{'display_name':'P / R','description':'a'}", DOCUMENT_DISPLAY_NAME | DOCUMENT_DESCRIPTION,
+		  DOCUMENT_DISPLAY_NAME | DOCUMENT_DESCRIPTION },
+		{ "what is wanted got there without an answer", "{'display_name':'Q / S','description':'b','labels':{},'custom_fields':{}}",
+		  "{'display_name':'P / R','description':'a'}", "{'display_name':'Q / S','description':'b'}", 0, 0 },
+		{ "what was wanted in between got there", "{'display_name':'P / R','description':'b'," LABELLED "}",
+		  "{'display_name':'P / old','description':'a'}", "{'display_name':'P / new','description':'c'}", 0, DOCUMENT_DESCRIPTION },
+		{ "edited while another is on its way", "{'display_name':'Mine','description':'mine'," LABELLED "}",
+		  "{'display_name':'P / old','description':'a'}", "{'display_name':'P / new','description':'c'}", DOCUMENT_DISPLAY_NAME,
+		  DOCUMENT_DISPLAY_NAME | DOCUMENT_DESCRIPTION },
+		{ "taken away", "{'display_name':'P / R','description':null," LABELLED "}", "{'display_name':'P / R','description':'a'}",
+		  "{'display_name':'P / R','description':'a'}", DOCUMENT_DESCRIPTION, 0 },
+		{ "what is theirs already does not count", "{'display_name':'Mine','description':'mine'," LABELLED "}", "{}",
+		  "{'display_name':'P / R','description':'a'}", 0, DOCUMENT_DISPLAY_NAME | DOCUMENT_DESCRIPTION },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		json_t *service = j(rows[i].service), *ack = j(rows[i].ack), *want = j(rows[i].want);
+
+		T_EQ_INT_MSG(document_edited(service, ack, want), rows[i].edited, rows[i].what);
+		T_EQ_INT_MSG(document_edited_unknown(service, want), rows[i].unknown, rows[i].what);
+		json_decref(service);
+		json_decref(ack);
+		json_decref(want);
+	}
+#undef LABELLED
+}
+
 int main(void)
 {
 	test_service_names();
@@ -479,5 +517,6 @@ int main(void)
 	test_canonical();
 	test_of_service();
 	test_patch();
+	test_edited();
 	return t_done();
 }
