@@ -12,6 +12,7 @@
 #include "http.h"
 #include "loop.h"
 #include "request.h"
+#include "secret.h"
 #include "source.h"
 
 struct check {
@@ -72,6 +73,17 @@ static int on_chunk(void *arg, int status, const char *p, size_t n)
 	return c->feed_error < 0 ? 1 : 0;
 }
 
+/* A server, or a proxy, may have echoed what it was sent. */
+static void scrub(const struct check *c, char *message)
+{
+	char *pat = NULL, *error = NULL;
+
+	if (secret_read(c->all->directory, c->instance->pat_file, &pat, &error) == 0)
+		secret_scrub(message, pat);
+	free(error);
+	secret_free(pat);
+}
+
 static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 {
 	struct check *c = arg;
@@ -88,6 +100,7 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 	}
 	v = verdict_of(&a);
 	(void)answer_message(&a, message, sizeof(message));
+	scrub(c, message);
 	if (v == VERDICT_OK)
 		(void)snprintf(text, sizeof(text), "the PAT is accepted, and %u %s can be read", listing_count(c->listing),
 			       listing_count(c->listing) == 1 ? "repository" : "repositories");

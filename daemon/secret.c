@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,4 +187,42 @@ int secret_read(const char *directory, const char *path, char **ret, char **ret_
 	secret_zero(buf, size);
 	free(buf);
 	return r;
+}
+
+static void scrub(char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (char *p = text; (p = strstr(p, word)) != NULL; p += n)
+		memset(p, '*', n);
+}
+
+/* Standard Base64 without the last group, which depends on what follows. */
+static char *base64(const char *p, size_t n)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *out = xcalloc(n / 3 * 4 + 1, 1), *o = out;
+
+	for (; n >= 3; p += 3, n -= 3) {
+		uint32_t v = (uint32_t)(uint8_t)p[0] << 16 | (uint32_t)(uint8_t)p[1] << 8 | (uint8_t)p[2];
+
+		for (int shift = 18; shift >= 0; shift -= 6)
+			*o++ = digits[v >> shift & 63];
+	}
+	return out;
+}
+
+void secret_scrub(char *text, const char *secret)
+{
+	char *basic, *encoded;
+
+	if (strlen(secret) < 8)
+		return;
+	scrub(text, secret);
+	/* Basic with an empty user */
+	basic = xasprintf(":%s", secret);
+	encoded = base64(basic, strlen(basic));
+	scrub(text, encoded);
+	(void)secret_free(basic);
+	(void)secret_free(encoded);
 }

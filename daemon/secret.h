@@ -11,3 +11,7 @@ int secret_read(const char *directory, const char *path, char **ret, char **ret_
 
 /* Overwrites and frees; NULL is fine. Returns NULL. */
 char *secret_free(char *secret);
+
+/* Overwrites every occurrence of the secret in a text that is to be shown, plain or in Base64 (as a server that echoes a
+ * request would have it), with asterisks. Secrets shorter than 8 bytes are not looked for. */
+void secret_scrub(char *text, const char *secret);

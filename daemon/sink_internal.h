@@ -32,6 +32,8 @@ struct job {
 		unsigned page;
 	};
 	char *differences;		/* old and new, for the log */
+	char *trace;			/* Konnect's id of the refusal, NULL without one */
+	int refused_status;		/* and its status, 0 without one */
 	struct transfer *transfer;	/* NULL: its next request is to be sent */
 	unsigned tries;			/* of this request */
 	bool forbidden;			/* was answered 403 once */

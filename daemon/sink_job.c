@@ -98,6 +98,7 @@ struct job *job_free(struct job *j)
 	j->queue->jobs--;
 	config_free(j->config);
 	free(j->differences);
+	free(j->trace);
 	free(j);
 	return NULL;
 }
@@ -165,6 +166,8 @@ static void log_write(const struct job *j, int priority, enum event_id event, co
 		guid_format(j->row.row.repo.guid, guid);
 		f.repository = guid;
 	}
+	f.http_status = j->refused_status;
+	f.trace = j->trace;
 	if (priority == LOG_INFO && j->queue->quiet)
 		priority = LOG_DEBUG;
 	va_start(ap, fmt);
@@ -368,7 +371,7 @@ static bool credential_answered(struct job *j, int status, const json_t *answer)
 {
 	struct credential *c = &j->credential;
 	struct sink_queue *q = j->queue;
-	_cleanup_free_ char *remark = NULL;
+	_cleanup_free_ char *remark = NULL, *before = credential_remark(q->instance->credential);
 
 	credential_answer(c, status, answer);
 	if (cache_instance_save(q->sink->cache, q->instance) < 0)
@@ -385,7 +388,7 @@ static bool credential_answered(struct job *j, int status, const json_t *answer)
 	else if (c->removed)
 		log_write(j, LOG_NOTICE, EVENT_CHANGED, "Konnect has the PAT no longer");
 	remark = credential_remark(q->instance->credential);
-	if (remark != NULL && (c->created || c->replaced || c->tainted))
+	if (remark != NULL && (c->tainted || before == NULL || strcmp(before, remark) != 0))
 		log_write(j, LOG_WARNING, EVENT_NONE, "%s", remark);
 	return false;
 }
@@ -555,7 +558,8 @@ static bool forbidden(struct job *j, int64_t wait)
 /* Whether the answer was dealt with as one about the whole of Konnect. */
 static bool about_konnect(struct job *j, const struct transfer *t, const struct http_result *r, const json_t *answer)
 {
-	int64_t wait = retry_after(j->queue->sink, t);
+	struct sink *s = j->queue->sink;
+	int64_t wait = retry_after(s, t);
 
 	if (r->error != NULL) {
 		failed(j, SINK_FAILED, 0, xasprintf("did not answer: %s", r->error));
@@ -576,11 +580,37 @@ static bool about_konnect(struct job *j, const struct transfer *t, const struct 
 	return true;
 }
 
+/* The answer as JSON, or NULL. What a refusal says is shown and kept: a proxy may have echoed our token in it. */
+static json_t *parse(struct sink *s, const struct http_result *r)
+{
+	_cleanup_free_ char *body = NULL;
+	char *token = NULL, *error = NULL;
+
+	if (r->status < 400)
+		return json_loadb(r->body, r->body_len, 0, NULL);
+	body = xstrndup(r->body, r->body_len);
+	if (secret_read(s->config->directory, s->config->konnect.token_file, &token, &error) == 0)
+		secret_scrub(body, token);
+	free(error);
+	secret_free(token);
+	return json_loads(body, 0, NULL);
+}
+
+/* For Konnect's support: what the log says of a refusal names its status and Konnect's id of it. */
+static void note_refusal(struct job *j, int status, const json_t *answer)
+{
+	const char *trace = konnect_trace(answer);
+
+	free(j->trace);
+	j->trace = status >= 400 && *trace != '\0' ? xstrdup(trace) : NULL;
+	j->refused_status = status >= 400 ? status : 0;
+}
+
 static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 {
 	struct job *j = arg;
 	struct sink *s = j->queue->sink;
-	json_t *answer = r->error == NULL ? json_loadb(r->body, r->body_len, 0, NULL) : NULL;
+	json_t *answer = r->error == NULL ? parse(s, r) : NULL;
 
 	j->transfer = NULL;
 	s->in_flight--;
@@ -589,6 +619,7 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 			sink_event(s, SINK_ANSWERED, 0, NULL);
 		s->answered = true;
 		j->tries = 0;
+		note_refusal(j, r->status, answer);
 		if (!answered(j, r->status, answer))
 			sink_job_done(j);
 		else if (job_is_stale(j))

@@ -74,6 +74,18 @@ static int on_chunk(void *arg, int status, const char *p, size_t n)
 	return s->feed_error < 0 ? 1 : 0;
 }
 
+/* A server, or a proxy, may have echoed what it was sent. */
+static void scrub(struct source *s, char *message)
+{
+	char *pat = NULL, *error = NULL;
+	struct digest d;
+
+	if (source_secret(s, &pat, &d, &error) == 0)
+		secret_scrub(message, pat);
+	free(error);
+	secret_free(pat);
+}
+
 static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 {
 	struct source *s = arg;
@@ -98,6 +110,7 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 	verdict = verdict_of(&a);
 	wait = verdict_wait(&a, loop_wall_sec(s->x->loop));
 	(void)answer_message(&a, message, sizeof(message));
+	scrub(s, message);
 	if (verdict != VERDICT_OK) {
 		failed(s, verdict, wait, r->status, xstrdup(message));
 		return;

@@ -183,28 +183,52 @@ void credential_answer(struct credential *c, int status, const json_t *answer)
 	}
 }
 
-char *credential_remark(const char *text)
+static void append(char **text, const char *separator, const char *s, const char *end)
 {
-	json_t *note = text != NULL ? json_loads(text, 0, NULL) : NULL, *list = json_object_get(note, "missing_permissions"), *p;
-	const char *expires = konnect_text(note, "expires_at");
-	bool tainted = json_is_true(json_object_get(note, "tainted"));
-	char *remark = NULL, *names = xstrdup(""), *more;
-	size_t i;
+	char *more = xasprintf("%s%s%s%s", *text, **text != '\0' ? separator : "", s, end);
+
+	free(*text);
+	*text = more;
+}
+
+/* "vso.code (Repositories are not found.), vso.build" */
+static char *missing_permissions(const json_t *list)
+{
+	char *text = xstrdup("");
+	json_t *p, *scope;
+	size_t i, k;
 
 	json_array_foreach(list, i, p) {
-		const char *name = json_is_string(p) ? json_string_value(p) : konnect_text(p, "name");
+		const char *message = konnect_text(p, "message");
+		bool named = false;
 
-		more = xasprintf("%s%s%s", names, i > 0 ? ", " : "", *name != '\0' ? name : "?");
-		free(names);
-		names = more;
+		json_array_foreach(json_object_get(p, "scopes"), k, scope) {
+			if (!json_is_string(scope))
+				continue;
+			append(&text, ", ", json_string_value(scope), "");
+			named = true;
+		}
+		if (*message != '\0')
+			append(&text, named ? " (" : ", ", message, named ? ")" : "");
+		else if (!named)
+			append(&text, ", ", "?", "");
 	}
-	if (tainted)
+	return text;
+}
+
+char *credential_remark(const char *text)
+{
+	json_t *note = text != NULL ? json_loads(text, 0, NULL) : NULL;
+	_cleanup_free_ char *missing = missing_permissions(json_object_get(note, "missing_permissions"));
+	const char *expires = konnect_text(note, "expires_at");
+	char *remark = NULL;
+
+	if (json_is_true(json_object_get(note, "tainted")))
 		remark = xstrdup("Konnect calls the shared PAT no longer valid");
-	else if (*names != '\0')
-		remark = xasprintf("Konnect misses permissions of the shared PAT: %s", names);
+	else if (*missing != '\0')
+		remark = xasprintf("Konnect misses permissions of the shared PAT: %s", missing);
 	else if (*expires != '\0')
 		remark = xasprintf("Konnect says the shared PAT expires at %s", expires);
-	free(names);
 	json_decref(note);
 	return remark;
 }

@@ -148,8 +148,10 @@ int64_t schedule_next(struct schedule *s, const struct schedule_input *in)
 			s->again = true;
 			return SCHEDULE_IDLE;
 		}
-		if (s->state == INSTANCE_PAUSED)
+		if (s->state == INSTANCE_PAUSED) {
 			s->state = s->before != INSTANCE_PAUSED ? s->before : INSTANCE_WAITING;
+			s->since = in->now;
+		}
 		return poll_now(s);
 	case SCHEDULE_ANSWER:
 		return answer(s, in);

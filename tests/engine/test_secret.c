@@ -156,6 +156,21 @@ static void test_credentials(void)
 	(void)rmdir(creds);
 }
 
+static void test_scrub(void)
+{
+	char plain[] = "no: Bearer abcdefgh1 and abcdefgh1", basic[] = "Authorization: Basic OmFiY2RlZmdoMQ==",
+	     other[] = "nothing of it", small[] = "a1b2";
+
+	secret_scrub(plain, "abcdefgh1");
+	T_EQ_STR(plain, "no: Bearer ********* and *********");
+	secret_scrub(basic, "abcdefgh1");
+	T_OK_MSG(strstr(basic, "OmFiY2RlZmdo") == NULL, basic);
+	secret_scrub(other, "abcdefgh1");
+	T_EQ_STR(other, "nothing of it");
+	secret_scrub(small, "a1b2");
+	T_EQ_STR(small, "a1b2");
+}
+
 int main(void)
 {
 	if (mkdtemp(dir) == NULL) {
@@ -174,5 +189,6 @@ int main(void)
 		(void)unlink(file);
 	}
 	(void)rmdir(dir);
+	test_scrub();
 	return t_done();
 }

@@ -94,7 +94,7 @@ class Client:
 
 
 def answers_quickly(world, seconds=2):
-    """Whether the daemon answers at all, and how long that took: generous, for a machine that does other things too."""
+    """The daemon answers, and in a time that is generous for a machine that does other things too."""
     begin = time.monotonic()
     with Client(world) as client:
         assert client.ask({"command": "status"})["ok"]

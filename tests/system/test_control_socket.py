@@ -57,7 +57,7 @@ def test_what_is_no_request(world):
 
 
 WRONG_VALUES = [None, True, 0, -1, 1.5, 1 << 62, "", "x", [], ["x"], {}, {"a": 1}, [None], [[]], [{}], [1],
-                ["contoso", 1], ["\N{SNOWMAN}" * 200], ["a" * 100000], ["\t\n\x7f\x1b[31m"], ["contoso"] * 20000]
+                ["contoso", 1], ["\N{SNOWMAN}" * 200], ["a" * 100000], ["\t\n\x7f\x1b[31m"], ["contoso"] * 2000]
 
 
 def test_wrong_types_in_every_field(world):
@@ -72,7 +72,7 @@ def test_wrong_types_in_every_field(world):
                 answer = client.ask({"command": command, "instances": value, "hash": 1})
                 if value in ([], None) and command in ("status", "sync"):
                     assert answer is not None
-                elif command in ("status", "sync") and value == ["contoso"] * 20000:
+                elif command in ("status", "sync") and value == ["contoso"] * 2000:
                     assert answer["ok"] is True
                 else:
                     assert answer["ok"] is False and answer["error"], (command, value)
@@ -119,7 +119,8 @@ def test_half_a_line_and_gone(world):
     daemon = running(world)
     before = descriptors(daemon)
     for what in (b"", b'{"command":', b'{"command":"status"}', b'{"command":"status"}\n', b"\xff" * 5000,
-                 b'{"command":"repos","instances":["contoso"]}\n', b'{"command":"check","instances":["contoso"]}\n') * 10:
+                 b'{"command":"repos","instances":["contoso"]}\n',
+                 b'{"command":"check","instances":["contoso"]}\n') * 10:
         with Client(world) as client:
             client.send(what)
     with Client(world) as client:

@@ -300,15 +300,6 @@ def test_konnect_is_lost(world):
     assert ctl_json(world, "status")[0]["konnect"] == {"url": world.konnect.url, "state": "ready", "why": None}
 
 
-def test_no_instances(world):
-    world.write_config()
-    if world.start(ready=True).process.poll() is not None:
-        pytest.skip("a configuration without an instance is refused")
-    assert "INSTANCE" in ctl(world, "status").out
-    assert ctl_json(world, "status")[0]["instances"] == []
-    assert ctl(world, "sync").code == 0
-
-
 def test_without_a_reader(world):
     """| head"""
     running(world, count=3)
