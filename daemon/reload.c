@@ -44,6 +44,8 @@ static int swap_sources(struct syncd *d, struct config *config)
 		} else if (source_new(&d->context, &config->instances[i], &s) == 0) {
 			new[n++] = s;
 			source_start(s);
+			/* one that was configured before may remember a wait */
+			source_sync(s);
 		} else {
 			log_error("cache", "the instance %s cannot begin; try adosyncctl reload", config->instances[i].name);
 			r = -EIO;

@@ -55,8 +55,8 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_COUNT] = "SELECT count(*) FROM repository WHERE instance = ?1 AND kind = 0",
 	[SQL_RAW] = "SELECT raw FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
-	[SQL_ROW_BY_SERVICE_NAME] = "SELECT " ROW " FROM repository WHERE service_name = ?1",
-	[SQL_ROW_BY_SERVICE] = "SELECT " ROW " FROM repository WHERE service_id = ?2 AND instance = ?1",
+	[SQL_ROW_BY_SERVICE_NAME] = "SELECT " ROW " FROM repository WHERE service_name = ?1 ORDER BY kind LIMIT 1",
+	[SQL_ROW_BY_SERVICE] = "SELECT " ROW " FROM repository WHERE service_id = ?2 AND instance = ?1 ORDER BY kind LIMIT 1",
 	[SQL_ROW_BY_NAME] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND project_name = ?2 COLLATE NOCASE "
 			    "AND name = ?3 COLLATE NOCASE AND kind = 0",
 	[SQL_LAST_ID] = "SELECT coalesce(max(id), 0) FROM repository",
@@ -91,7 +91,8 @@ const char cache_schema[] =
 	"CREATE INDEX instance_rows ON repository(instance);"
 	"CREATE INDEX mapping_ids ON repository(mapping_id) WHERE mapping_id IS NOT NULL;"
 	"CREATE INDEX service_ids ON repository(service_id) WHERE service_id IS NOT NULL;"
-	"CREATE UNIQUE INDEX service_names ON repository(service_name);"
+	/* kind 2 is a named service, which may be any row's and several instances' */
+	"CREATE UNIQUE INDEX service_names ON repository(service_name, CASE kind WHEN 2 THEN instance ELSE 0 END);"
 	"CREATE INDEX pending_rows ON repository(instance, id) WHERE " PENDING ";"
 	"CREATE TABLE staged(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, guid BLOB NOT NULL, name TEXT NOT NULL,"
 	" project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT, visibility TEXT, default_branch TEXT,"

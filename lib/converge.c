@@ -27,6 +27,11 @@ static void make_want(struct converge *c)
 
 	if (text == NULL)
 		return;
+	if (c->row.kind == ROW_NAMED && c->row.service_id != NULL) {
+		/* used as it is, whoever's it may be */
+		c->row.want = c->row.have;
+		return;
+	}
 	json_decref(c->want);
 	c->want = json_loads(text, 0, NULL);
 	c->row.want = digest_bytes(c->key, text, strlen(text));

@@ -309,6 +309,29 @@ static char *mapped_service(struct reconcile *r, const struct cache_row *row)
 	return id;
 }
 
+/* The named service that the row shares, and that the cache does not know yet, is the one of the mapping. 0 or -EIO. */
+static int take_named(struct reconcile *r, const struct cache_row *row, const json_t *service)
+{
+	struct cache_row target = { 0 };
+	json_t *want;
+	int e = 0;
+
+	if (row->target > 0)
+		e = cache_row_by_id(r->cache, row->target, &target);
+	if (e == 0 && target.kind == ROW_NAMED && target.service_id == NULL && target.service_name != NULL &&
+	    strcmp(target.service_name, konnect_text(service, "name")) == 0) {
+		set_text(&target.service_id, konnect_text(service, "id"));
+		/* used as it is: its fields are nobody's business */
+		want = wanted(r, &target);
+		acknowledge(r, &target, want);
+		target.want = target.have;
+		e = cache_row_save(r->cache, &target);
+		json_decref(want);
+	}
+	cache_row_done(&target);
+	return e == -ENOENT || e == -EEXIST ? 0 : e;
+}
+
 /* Whether a service is one of ours: its row says so, and no more than that is known here. */
 static bool is_our_service(struct reconcile *r, const char *id)
 {
@@ -345,21 +368,26 @@ static int mapping_seen(struct reconcile *r, const json_t *mapping)
 	e = row_of_resource(r, json_object_get(json_object_get(mapping, "resource"), "config"), &row, &same);
 	if (e < 0)
 		return e == -ENOENT ? 0 : e;
+	e = take_named(r, &row, json_object_get(mapping, "service"));
 	wanted_service = mapped_service(r, &row);
 	if (same && wanted_service != NULL && strcmp(wanted_service, service) == 0) {
 		changed = take_mapping(r, &row, id);
 	} else if (row.mapping_id != NULL && strcmp(row.mapping_id, id) == 0) {
 		/* ours still, and on its way to another service or resource */
 		mark(r, r->mappings, row.id);
-	} else if (row.mapping_id == NULL && row.service_id != NULL && strcmp(row.service_id, service) == 0) {
+	} else if (row.mapping_id == NULL && row.service_id != NULL && strcmp(row.service_id, service) == 0 &&
+		   row.target != TARGET_NONE) {
 		/* ours, as its service is, from before the cache was lost: it will move */
 		mark(r, r->mappings, row.id);
 		set_text(&row.mapping_id, id);
 		row.map_have = row.raw;
 		changed = true;
-	} else if (same && !row.elsewhere && row.service_id == NULL && !is_our_service(r, service)) {
-		row.elsewhere = changed = true;
-		e = target_choose(r->cache, r->config, &row);
+	} else if (same && row.service_id == NULL && !is_our_service(r, service)) {
+		mark(r, r->mappings, row.id);
+		changed = !row.elsewhere;
+		row.elsewhere = true;
+		if (e == 0)
+			e = target_choose(r->cache, r->config, &row);
 		if (e == 0)
 			consider(r, &row);
 	}
@@ -510,6 +538,20 @@ static int confirm_answer(struct reconcile *r, int status, const json_t *answer)
 	return e;
 }
 
+/* Nobody else has the row's resource mapped any more. 0 or -EIO. */
+static int nowhere(struct reconcile *r, struct cache_row *row)
+{
+	int e;
+
+	row->elsewhere = false;
+	e = target_choose(r->cache, r->config, row);
+	if (e < 0)
+		return e;
+	consider(r, row);
+	e = cache_row_save(r->cache, row);
+	return e == -EEXIST ? 0 : e;
+}
+
 /* Stops at a row whose service was not in the list, which is to be looked at. A mapping that was not in its list is made
  * again. */
 int reconcile_scan(struct reconcile *r)
@@ -532,6 +574,8 @@ int reconcile_scan(struct reconcile *r)
 			row.map_have = (struct digest){ 0 };
 			e = cache_row_save(r->cache, &row);
 		}
+		if (e == 0 && row.elsewhere && !marked(r, r->mappings, row.id))
+			e = nowhere(r, &row);
 		if (e == 0 && row.service_id != NULL && !marked(r, r->services, row.id)) {
 			r->confirming = xstrdup(row.service_id);
 			r->step = RECONCILE_CONFIRM;

@@ -169,7 +169,10 @@ void target_consider(struct cache *c, const struct config_instance *config, cons
 	struct digest want = row->want, map_want = row->map_want;
 	char *doc;
 
-	if (row->kind != ROW_REPOSITORY || row->target == TARGET_OWN) {
+	if (row->kind == ROW_NAMED && row->service_id != NULL) {
+		/* used as it is, whoever's it may be */
+		row->want = row->have;
+	} else if (row->kind != ROW_REPOSITORY || row->target == TARGET_OWN) {
 		if (row->service_name == NULL)
 			choose_name(c, config, row);
 		if (row->service_name == NULL)
