@@ -369,7 +369,9 @@ static CURLcode set_request(CURL *e, struct transfer *t, const struct http_reque
 	SET(CURLOPT_URL, q->url);
 	SET(CURLOPT_USERAGENT, t->http->user_agent);
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
-	SET(CURLOPT_PIPEWAIT, 1L);
+	/* A connection that may turn out to be HTTP/2 is waited for. Not without TLS: there libcurl learns it from the
+	 * answer, and a first request that hangs would hold up every other one to that host. */
+	SET(CURLOPT_PIPEWAIT, ascii_has_prefix_nocase(q->url, "https:") ? 1L : 0L);
 	if (t->body != NULL) {
 		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len);
 		SET(CURLOPT_POSTFIELDS, t->body);

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -27,10 +28,10 @@ sys.path.insert(0, os.path.join(HERE, "..", "sim"))
 sys.dont_write_bytecode = True
 import specs  # noqa: E402
 from common import Sim  # noqa: E402
+from scenarios import ORG, SCENARIOS  # noqa: E402
 
 PRISM = "@stoplight/prism-cli@5.14.2"
 TOKEN = "kpat_contract"
-ORG = "contoso"
 START_SECONDS = 120
 RUN_SECONDS = 120
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -158,6 +159,22 @@ class World:
             if name.startswith("cache.db"):
                 os.unlink(os.path.join(self.state, name))
 
+    def compare(self, instance=""):
+        """A cycle that compares Konnect with the cache."""
+        db = sqlite3.connect(os.path.join(self.state, "cache.db"))
+        with db:
+            db.execute("UPDATE instance SET last_reconcile = 1")
+        db.close()
+        self.once(instance)
+
+    def mappings(self):
+        """{resource's repository id: service's name}"""
+        return {m["resource"]["config"]["repository_id"]: m["service"]["name"]
+                for m in self.konnect.control("GET", "/state")["mappings"]}
+
+    def shared(self):
+        return [c["keys"][0]["key"] for c in self.konnect.control("GET", "/state")["credentials"]]
+
     def repo(self, name):
         return next(r["id"] for r in self.ado.control("GET", "/world")[ORG]["repos"] if r["name"] == name)
 
@@ -180,74 +197,6 @@ class World:
     def close(self):
         for thing in (*self.proxies, self.ado, self.konnect):
             thing.close()
-
-
-# The scenarios, each from where the one before it left the world.
-
-def first_sync(world):
-    world.once()
-    assert len(world.services()) == 5, sorted(world.services())
-
-
-def unchanged(world):
-    world.once()
-
-
-def cache_lost(world):
-    before = sorted(world.services())
-    world.forget()
-    world.once()
-    assert sorted(world.services()) == before, sorted(world.services())
-
-
-def changed(world):
-    world.ado.control("PATCH", "/repo", {"org": ORG, "id": world.repo("user-service"),
-                                         "default_branch": "refs/heads/release"})
-    world.ado.control("PATCH", "/repo", {"org": ORG, "id": world.repo("empty"), "name": "no longer empty",
-                                         "default_branch": "refs/heads/main"})
-    world.once()
-    labels = world.services()["contoso.payments-hub.user-service"]["labels"]
-    assert labels["azure-devops-default-branch"] == "release", labels
-
-
-def project_renamed(world):
-    world.ado.control("PATCH", "/project", {"org": ORG, "name": "Web", "new_name": "Web & Shop", "description": "ü"})
-    world.once()
-
-
-def name_taken(world):
-    world.konnect.control("POST", "/service", {"name": "contoso.payments-hub.taken"})
-    world.ado.control("POST", "/repo", {"org": ORG, "project": "Payments Hub", "name": "taken",
-                                        "default_branch": "refs/heads/main"})
-    world.once()
-    assert any(name.startswith("contoso.payments-hub.taken.") for name in world.services()), sorted(world.services())
-
-
-def service_deleted(world):
-    world.konnect.control("DELETE", "/service?name=contoso.payments-hub.user-service")
-    world.ado.control("PATCH", "/repo", {"org": ORG, "id": world.repo("user-service"),
-                                         "default_branch": "refs/heads/main"})
-    world.once()
-    assert "contoso.payments-hub.user-service" in world.services(), sorted(world.services())
-
-
-def excluded(world):
-    world.once('exclude = { "*/fork" }')
-    world.once()
-
-
-def missing(world):
-    world.ado.control("DELETE", f"/repo?org={ORG}&id={world.repo('off')}&recycle=1")
-    world.once()
-
-
-def labelled(world):
-    world.once('labels = { "team=platform" }')
-    world.once('description = "Repositories of Contoso"')
-
-
-SCENARIOS = (first_sync, unchanged, cache_lost, changed, project_renamed, name_taken, service_deleted, excluded, missing,
-             labelled)
 
 
 def prove_the_checker(world):

@@ -8,10 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import oracle
-from world import PROGRAM, World, wait_until
+from world import World, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "..", "..", "build", "tests")
@@ -26,7 +27,7 @@ def build_shim():
     source, target = os.path.join(HERE, "crash_shim.c"), os.path.join(BUILD, "crash_shim.so")
     if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
         os.makedirs(BUILD, exist_ok=True)
-        own = f"{target}.{os.getpid()}"
+        own = f"{target}.{os.getpid()}-{threading.get_ident()}"
         subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-o", own, source], check=True)
         os.replace(own, target)
     return target
@@ -158,7 +159,7 @@ def once(life, environment):
     return life.world.once(env=environment).code
 
 
-def daemon(life, environment, alive, quiet):
+def daemon(life, environment, quiet):
     """The running daemon, until it is killed, or until quiet(daemon) when it is not."""
     d = life.world.start(ready=False, env=environment)
     end = time.monotonic() + 10
@@ -197,7 +198,7 @@ class FirstOfDaemon(First):
     __name__ = "first sync of a daemon"
 
     def victim(self, life, environment, alive=False):
-        return daemon(life, environment, alive, lambda d: len(d.seen("created")) == COUNT + 1)
+        return daemon(life, environment, lambda d: len(d.seen("created")) == COUNT + 1)
 
 
 class Synced(First):
@@ -234,7 +235,7 @@ class BurstOfDaemon(Synced):
     def victim(self, life, environment, alive=False):
         # due at once
         life.world.cache("UPDATE instance SET next_poll = 0, last_poll = 0")
-        return daemon(life, environment, alive, lambda d: d.seen("created") and len(d.seen("changed")) >= 4)
+        return daemon(life, environment, lambda d: d.seen("created") and len(d.seen("changed")) >= 4)
 
 
 class Lost(Synced):
@@ -270,7 +271,8 @@ class Drift(Synced):
         life.edited.pop(services[0]["labels"][oracle.REPOSITORY], None)
         world.konnect.control("PATCH", "/service", edit[1] | {"labels": {"azure-devops-state": f"mine-{n}"}})
         world.konnect.control("PATCH", "/service", edit[2] | {"labels": {"azure-devops-instance": None}})
-        world.konnect.control("PATCH", "/service", edit[3] | {"custom_fields": {"git_repo": {"name": f"x{n}", "link": "https://x.org/"}}})
+        link = {"git_repo": {"name": f"x{n}", "link": "https://x.org/"}}
+        world.konnect.control("PATCH", "/service", edit[3] | {"custom_fields": link})
         world.konnect.control("PATCH", "/service", edit[4] | {"display_name": f"Mine {n}"})
         life.edited[services[4]["labels"][oracle.REPOSITORY]] = ("display_name",)
         mappings = world.catalog()["mappings"]
@@ -318,5 +320,3 @@ class Reload(Synced):
 
 SCENARIOS = {scenario.__name__: scenario for scenario in (
     First(), FirstOfDaemon(), Synced(), BurstOfDaemon(), Lost(), Drift(), Reload())}
-
-__all__ = ["Life", "PROGRAM", "SCENARIOS", "points"]

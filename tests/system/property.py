@@ -9,13 +9,14 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 import uuid
 
 import oracle
 from oracle import REPOSITORY
-from world import PROGRAM, World, wait_until
+from world import PAT, PROGRAM, World, wait_until
 
 PROJECTS = ["Payments", "Web", "Web Shop", "web-shop", "Möbel & Räume", "Data.Platform", "日本支社", "Ops (EU)"]
 NAMES = ["api", "API gateway", "api-gateway", "user service", "user-service", "résumé", "Search.Next", "x" * 60, "ui",
@@ -34,7 +35,8 @@ ADO_FAULTS = [
     {"kind": "unclosed"}, {"kind": "garbage"}, {"kind": "long_element"}, {"kind": "empty"}, {"kind": "partial"},
     {"kind": "extra_keys"}, {"kind": "bad_element"}]
 KONNECT_FAULTS = [
-    {"kind": "reset_before"}, {"kind": "401"}, {"kind": "403"}, {"kind": "429", "retry_after": 1}, {"kind": "503", "retry_after": 1},
+    {"kind": "reset_before"}, {"kind": "401"}, {"kind": "403"}, {"kind": "429", "retry_after": 1},
+    {"kind": "503", "retry_after": 1},
     {"kind": "html"}, {"kind": "status", "status": 500}, {"kind": "lost_answer"}, {"kind": "lost_answer", "method": "POST"},
     {"kind": "lost_answer", "method": "PATCH"}, {"kind": "slow", "seconds": 0.2}, {"kind": "truncate"}, {"kind": "garbage"},
     {"kind": "empty_list", "method": "GET"}, {"kind": "short_list", "method": "GET"},
@@ -109,7 +111,8 @@ class Story:
         rng, world = self.rng, self.world
         names = ["contoso"] + (["fabrikam"] if rng.random() < 0.3 else [])
         for name in names:
-            self.ado("POST", "/org", {"name": name, "pat": f"pat-of-{name}", "repos": [{"project": "Payments", "name": "anchor"}]})
+            # what is always listed and never excluded, so that never everything is gone
+            self.ado("POST", "/org", {"name": name, "pat": PAT + name, "repos": [{"project": "Payments", "name": "anchor"}]})
             world.instance(name, poll_interval="1s", removal_limit="10000")
         world.configure("konnect", reconcile_interval="1s", max_in_flight=rng.choice([1, 3, 8]))
         self.konnect("POST", "/settings", {
@@ -227,7 +230,8 @@ class Story:
         rng = self.rng
         service = rng.choice(services)
         key, settled = service["id"], self.last is not None and service["id"] in self.last.services
-        what = rng.choice(["delete", "label", "label gone", "own label", "display_name", "description", "git_repo", "mapping", "mark"])
+        what = rng.choice(["delete", "label", "label gone", "own label", "display_name", "description", "git_repo", "mapping",
+                           "mark"])
         self.serial += 1
         change = None
         if what == "delete":
@@ -349,7 +353,7 @@ class Story:
     def reconcile_is_due(self):
         try:
             self.world.cache("UPDATE instance SET last_reconcile = 1")
-        except Exception:   # pylint: disable=broad-except
+        except (sqlite3.Error, OSError):
             pass            # there is no cache, or none that can be read
 
     def read_log(self, start):

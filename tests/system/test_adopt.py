@@ -25,6 +25,12 @@ def lose(world):
     return world.once()
 
 
+def held(world, state=None):
+    """What must not change."""
+    state = state or world.objects()
+    return state["services"], state["mappings"]
+
+
 def quiet(world):
     world.forget_requests()
     assert world.once().code == 0
@@ -113,7 +119,7 @@ def test_services_whose_repository_is_gone_are_entered_as_missing(world):
     [event] = seen(result, "missing")
     assert event["ADOSYNC_REPOSITORY"] == gone and "contoso.payments.repo-1" in event["message"]
     assert world.writes() == {"PATCH /integration-instances/*": 1}
-    assert [world.objects()[key] for key in ("services", "mappings")] == [before[key] for key in ("services", "mappings")]
+    assert held(world) == held(world, before)
     assert "1 missing" in world.once().out
     world.edit_repo("contoso", gone, hidden=False)
     world.forget_requests()
@@ -125,7 +131,7 @@ def test_services_whose_repository_is_gone_are_entered_as_missing(world):
     after = world.objects()
     for state in (before, after):
         state["services"] = [{k: v for k, v in s.items() if k != "updated_at"} for s in state["services"]]
-    assert [after[key] for key in ("services", "mappings")] == [before[key] for key in ("services", "mappings")]
+    assert held(world, after) == held(world, before)
 
 
 def test_everything_is_gone_and_the_cache_is_lost(world):
@@ -136,13 +142,14 @@ def test_everything_is_gone_and_the_cache_is_lost(world):
     lose(world)
     world.compare()
     assert world.writes() == {}
-    assert [world.objects()[key] for key in ("services", "mappings")] == [before[key] for key in ("services", "mappings")]
+    assert held(world) == held(world, before)
 
 
 def test_a_service_that_only_looks_like_ours(world):
     """Another instance's label, or no managed-by: somebody's, and the name is taken."""
     world.synced(count=1)
-    world.konnect.control("POST", "/service", {"name": "contoso.payments.late", "labels": {"azure-devops-instance": "contoso"}})
+    world.konnect.control("POST", "/service", {
+        "name": "contoso.payments.late", "labels": {"azure-devops-instance": "contoso"}})
     world.add_repo("contoso", "Payments", "late")
     assert lose(world).code == 0
     late = world.repo_id("contoso", "Payments", "late")
@@ -171,9 +178,8 @@ def test_a_copy_of_our_service_is_left_alone(world):
 
 @pytest.fixture(name="many")
 def many_services(world):
-    if world is not None:
-        world.configure("konnect", max_in_flight=16)
-        world.synced(count=150)
+    world.configure("konnect", max_in_flight=16)
+    world.synced(count=150)
     return world
 
 
@@ -208,11 +214,12 @@ def test_a_service_that_slips_through_between_two_pages(many):
     many.konnect.control("DELETE", "/service", {"name": "contoso.payments.repo-3"})
     assert daemon.process.wait(20) == 0
     after = many.services()
-    assert after == before | {"contoso.payments.repo-3": after.get("contoso.payments.repo-3")} or \
-        after == {k: v for k, v in before.items() if k != "contoso.payments.repo-3"}
+    del before["contoso.payments.repo-3"]
+    after.pop("contoso.payments.repo-3", None)
+    assert after == before
     assert many.requests()[READ] == 1    # it was looked at, and is there
     assert many.compare().code == 0
-    assert many.services().keys() == before.keys()
+    assert len(many.services()) == 150
 
 
 # Another daemon.
@@ -246,7 +253,8 @@ def test_a_second_daemon_takes_over_and_the_first_waits(world):
     world.forget_requests()
     result = world.once()
     assert result.code == 0, result
-    assert world.writes() == {"PATCH /integration-instances/*": 1, "POST /catalog-services": 1, "POST /resource-mappings": 1}
+    assert world.writes() == {"PATCH /integration-instances/*": 1, "POST /catalog-services": 1,
+                              "POST /resource-mappings": 1}
     directory(world, "second")
     world.due()
     result = world.once()

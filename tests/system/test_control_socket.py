@@ -220,7 +220,7 @@ def test_a_client_that_never_reads(world):
         client.send({"command": "repos", "instances": ["contoso"]})
     polls = len(world.polls("contoso"))
     for _ in range(5):
-        answers_quickly(world, 3)
+        answers_quickly(world)
     wait_until("polls go on", lambda: len(world.polls("contoso")) >= polls + 3, 30)
     # the answer is still whole when it is read at last
     lines = 0

@@ -131,7 +131,8 @@ LABELS = {
     "of the instance removed": ({"labels": {"azure-devops-instance": None}}, {READ: 1, CHANGE: 1}),
     "of the instance changed": ({"labels": {"azure-devops-instance": "fabrikam"}}, {READ: 1, CHANGE: 1}),
     "all removed": ({"labels": None}, {READ: 1, CHANGE: 1}),
-    "git_repo changed": ({"custom_fields": {"git_repo": {"name": "x", "link": "https://x.example"}}}, {READ: 1, CHANGE: 1}),
+    "git_repo changed": ({"custom_fields": {"git_repo": {"name": "x", "link": "https://x.example"}}},
+                         {READ: 1, CHANGE: 1}),
     "git_repo removed": ({"custom_fields": {}}, {READ: 1, CHANGE: 1}),
 }
 

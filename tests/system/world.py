@@ -265,7 +265,14 @@ class World:
                 self.write_section(file, f'instance "{name}"', keys)
 
     def write_section(self, file, title, keys):
-        file.write(title + " {\n" + "".join(f"\t{key} = {self.value(v)}\n" for key, v in keys.items()) + "}\n")
+        """A key whose value is a dict is sections with that word: {"map": {"SERVICE": [patterns]}}."""
+        maps = {key: v for key, v in keys.items() if isinstance(v, dict)}
+        plain = [f"\t{key} = {self.value(v)}\n" for key, v in keys.items() if key not in maps]
+        file.write(title + " {\n" + "".join(plain))
+        for key, sections in maps.items():
+            for name, globs in sections.items():
+                file.write(f"\t{key} {json.dumps(name)} {{ repositories = {self.value(globs)} }}\n")
+        file.write("}\n")
 
     # The program.
 
