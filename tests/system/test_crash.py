@@ -157,7 +157,8 @@ def test_no_space_at_a_point(world, how):
         scenario.prepare(life)
         result = world.once(env=life.environment(at, how), seconds=120)
         assert result.code in (0, 1, 75), result
-        assert result.code == 0 or says_so(result.events), f"{at} {result}"
+        # at the first write SQLite may only know of an I/O error
+        assert result.code == 0 or says_so(result.events) or "disk is full" in result.out, f"{at} {result}"
         assert world.once().code == 0
         life.agree(f"{how} {at}")
 
