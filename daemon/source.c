@@ -346,11 +346,14 @@ static void wake_sink(struct source *s)
 
 int source_approve(struct source *s, const char *hash, uint32_t *ret_n)
 {
-	int r = approve_apply(s->x->cache, &s->cached, s->holds_creations, hash, ret_n);
+	int r = approve_apply(s->x->cache, s->config, &s->cached, s->holds_creations, hash, loop_wall_sec(s->x->loop),
+			      ret_n);
 
 	if (r < 0)
 		return r;
-	source_log(s, LOG_NOTICE, EVENT_APPROVED, NULL, "approved: %u services are created", *ret_n);
+	source_log(s, LOG_NOTICE, EVENT_APPROVED, NULL, "approved: %u actions are let through", *ret_n);
+	s->result.held_removals = s->result.held_exclusions = 0;
+	s->result.everything_gone = false;
 	source_recount(s);
 	wake_sink(s);
 	say_hold(s, intake_hold(&s->result, s->counts.creations, s->all->konnect.create_limit));
@@ -412,7 +415,7 @@ static void share(struct source *s)
 static void completed(struct source *s)
 {
 	const struct intake_result *r = &s->result;
-	int priority = r->added + r->changed + r->missing + r->returned > 0 ? LOG_INFO : LOG_DEBUG;
+	int priority = r->added + r->changed + r->missing + r->removed + r->returned > 0 ? LOG_INFO : LOG_DEBUG;
 
 	if (cache_counts(s->x->cache, s->cached.id, &s->counts) < 0)
 		source_log(s, LOG_ERR, EVENT_NONE, NULL, "the cache cannot be read: %s", cache_error(s->x->cache));
@@ -420,8 +423,8 @@ static void completed(struct source *s)
 		wake_sink(s);
 	share(s);
 	reconcile_if_due(s);
-	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u returned", r->listed,
-		   r->added, r->changed, r->missing, r->returned);
+	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u removed, %u returned",
+		   r->listed, r->added, r->changed, r->missing, r->removed, r->returned);
 	say_hold(s, intake_hold(r, s->counts.creations, s->all->konnect.create_limit));
 	free(s->trouble);
 	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;

@@ -45,6 +45,7 @@ struct config_instance {
 	struct config_map *maps; /* in the order they are written: the first that matches wins */
 	size_t n_maps;
 	struct removal_limit removal_limit;
+	int64_t remove_unexplained; /* seconds, 0 = never */
 	bool share_pat;
 	struct label *labels;
 	size_t n_labels;

@@ -356,6 +356,22 @@ static const char *span_set(const struct config_option *o, char *const *values, 
 	return NULL;
 }
 
+static const char *span_or_never_set(const struct config_option *o, char *const *values, size_t n, void *field, size_t *bad)
+{
+	if (strcmp(values[0], "never") != 0)
+		return span_set(o, values, n, field, bad);
+	*bad = 0;
+	*(int64_t *)field = 0;
+	return NULL;
+}
+
+static void span_or_never_print(const void *field, FILE *f)
+{
+	char buf[64];
+
+	fprintf(f, "\"%s\"", *(const int64_t *)field > 0 ? format_span(buf, sizeof(buf), *(const int64_t *)field) : "never");
+}
+
 static void span_print(const void *field, FILE *f)
 {
 	char buf[64];
@@ -624,6 +640,9 @@ const struct config_type config_type_url = {
 const struct config_type config_type_region = { .set = region_set, .clear = text_clear };
 const struct config_type config_type_int = { .set = int_set, .clear = no_clear, .print = int_print };
 const struct config_type config_type_span = { .set = span_set, .clear = no_clear, .print = span_print };
+const struct config_type config_type_span_or_never = {
+	.set = span_or_never_set, .clear = no_clear, .print = span_or_never_print,
+};
 const struct config_type config_type_bool = { .set = bool_set, .clear = no_clear, .print = bool_print };
 const struct config_type config_type_level = { .set = level_set, .clear = no_clear, .print = level_print };
 const struct config_type config_type_map_to = { .set = map_to_set, .clear = no_clear, .print = map_to_print };

@@ -88,6 +88,10 @@ static void park_undiscovered(struct converge *c)
 
 static void next_mapping_step(struct converge *c)
 {
+	const struct digest unmapped = target_unmapped();
+
+	if (c->row.mapping_id == NULL && same(&c->row.map_want, &unmapped))
+		c->row.map_have = unmapped;
 	if (same(&c->row.map_have, &c->row.map_want))
 		c->step = CONVERGE_DONE;
 	else if (c->row.mapping_id != NULL)
@@ -157,7 +161,7 @@ void converge_init(struct converge *c, const struct config_instance *config, con
 		load_have(c);
 	make_want(c);
 	/* only now are the keys known by which Konnect knows a resource */
-	if (c->row.kind == ROW_REPOSITORY && c->row.target != TARGET_NONE)
+	if (c->row.kind == ROW_REPOSITORY && c->row.target != TARGET_NONE && c->row.state < REPO_EXCLUDED)
 		c->row.map_want = target_digest(key, config, instance->resource_keys, &c->row);
 	next_step(c);
 }
@@ -444,6 +448,7 @@ static void map_lookup_answer(struct converge *c, int status, const json_t *answ
 
 void converge_answer(struct converge *c, int status, const json_t *answer)
 {
+	const struct digest unmapped = target_unmapped();
 	bool ok = status >= 200 && status < 300;
 	char reason[MESSAGE_MAX];
 
@@ -483,8 +488,10 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 		return;
 	case CONVERGE_UNMAP:
 		if (ok || status == 404) {
+			bool for_good = same(&c->row.map_want, &unmapped);
+
 			set_text(&c->row.mapping_id, NULL);
-			c->row.map_have = (struct digest){ 0 };
+			c->row.map_have = for_good ? unmapped : (struct digest){ 0 };
 			c->changed = true;
 			next_step(c);
 		} else {

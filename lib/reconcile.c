@@ -186,21 +186,54 @@ static int free_name(struct reconcile *r, const char *name, int64_t except_id)
 	return e == -EEXIST ? 0 : e;
 }
 
-/* A service of ours whose repository the listing has not: what is known of it is what its labels say. */
-static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[16])
+/* "Payments Hub" out of "Payments Hub / user-api", when that is what the labels are made of; otherwise the label. */
+static char *project_name_of(const json_t *service)
+{
+	const char *display_name = konnect_text(service, "display_name"), *end = strstr(display_name, " / "),
+		   *label = konnect_text(json_object_get(service, "labels"), LABEL_PROJECT);
+	char *name = end != NULL ? xstrndup(display_name, (size_t)(end - display_name)) : NULL;
+	_cleanup_free_ char *slug = name != NULL ? document_label_value(name) : NULL;
+
+	if (slug != NULL && strcmp(slug, label) == 0)
+		return name;
+	free(name);
+	return xstrdup(*label != '\0' ? label : "?");
+}
+
+static char *text_or_null(const char *s)
+{
+	return *s != '\0' ? xstrdup(s) : NULL;
+}
+
+/* What is known of a repository that only its service tells of: enough that its document is the service, but for its state. */
+static void repo_of_service(const json_t *service, const uint8_t guid[16], struct repo *ret)
 {
 	const json_t *labels = json_object_get(service, "labels"),
 		     *git_repo = json_object_get(json_object_get(service, "custom_fields"), "git_repo");
-	const char *name = konnect_text(git_repo, "name"), *project = konnect_text(labels, LABEL_PROJECT),
-		   *project_id = konnect_text(labels, LABEL_PROJECT_ID);
-	struct cache_row row = { .instance = r->instance->id, .state = REPO_ACTIVE, .missing_since = r->now };
+	const char *name = konnect_text(git_repo, "name"), *project_id = konnect_text(labels, LABEL_PROJECT_ID),
+		   *branch = konnect_text(labels, LABEL_DEFAULT_BRANCH);
+
+	*ret = (struct repo){
+		.name = xstrdup(*name != '\0' ? name : konnect_text(service, "name")),
+		.project_id = xstrdup(*project_id != '\0' ? project_id : "00000000-0000-0000-0000-000000000000"),
+		.project_name = project_name_of(service),
+		.description = text_or_null(konnect_text(service, "description")),
+		.visibility = text_or_null(konnect_text(labels, LABEL_VISIBILITY)),
+		.default_branch = *branch != '\0' ? xasprintf("refs/heads/%s", branch) : NULL,
+		.web_url = text_or_null(konnect_text(git_repo, "link")),
+		.fork = strcmp(konnect_text(labels, LABEL_FORK), "true") == 0,
+	};
+	memcpy(ret->guid, guid, 16);
+}
+
+/* A service of ours whose repository the listing has not: it enters as missing. */
+static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[16])
+{
+	struct cache_row row = { .instance = r->instance->id, .state = REPO_MISSING, .absent = ABSENT_MISSING, .missing_since = r->now };
 	json_t *doc, *want;
 	int e;
 
-	memcpy(row.repo.guid, guid, 16);
-	row.repo.name = xstrdup(*name != '\0' ? name : konnect_text(service, "name"));
-	row.repo.project_name = xstrdup(*project != '\0' ? project : "?");
-	row.repo.project_id = xstrdup(*project_id != '\0' ? project_id : "00000000-0000-0000-0000-000000000000");
+	repo_of_service(service, guid, &row.repo);
 	/* of no element, but no other row's either */
 	row.raw = digest_bytes(cache_key(r->cache), guid, 16);
 	row.service_name = xstrdup(konnect_text(service, "name"));
@@ -209,7 +242,7 @@ static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[
 	row.theirs = document_edited_unknown(service, want) & DOCUMENT_DISPLAY_NAME;
 	doc = document_of_service(service, want);
 	acknowledge(r, &row, doc);
-	row.want = row.have;
+	consider(r, &row);
 	e = free_name(r, row.service_name, 0);
 	if (e == 0)
 		e = cache_row_save(r->cache, &row);
@@ -494,7 +527,7 @@ static int confirm_answer(struct reconcile *r, int status, const json_t *answer)
 		row.theirs = 0;
 		consider(r, &row);
 		e = cache_row_save(r->cache, &row);
-		if (e == 0 && row.state != REPO_EXCLUDED && row.missing_since == 0 && !digest_is_zero(&row.want))
+		if (e == 0 && row.state < REPO_EXCLUDED && !digest_is_zero(&row.want))
 			event(r, RECONCILE_RECREATED, &row);
 	} else if (status == 200 && strcmp(konnect_text(answer, "id"), row.service_id) == 0 && !konnect_is_foreign(answer)) {
 		if (row.kind != ROW_NAMED)

@@ -164,27 +164,55 @@ static void choose_name(struct cache *c, const struct config_instance *config, s
 	row->service_name = name;
 }
 
+struct digest target_unmapped(void)
+{
+	struct digest d;
+
+	memset(d.b, 0xff, sizeof(d.b));
+	return d;
+}
+
+/* The document of a service of its own. One that is not there is not made for what is not, or not any more, in the catalog. */
+static void consider_service(struct cache *c, const struct config_instance *config, struct cache_row *row)
+{
+	bool gone = row->kind == ROW_REPOSITORY && row->state >= REPO_EXCLUDED;
+	char *doc;
+
+	if ((gone && row->service_id == NULL) || (row->kind == ROW_REPOSITORY && row->target != TARGET_OWN)) {
+		row->want = row->have;
+		return;
+	}
+	if (row->service_name == NULL)
+		choose_name(c, config, row);
+	if (row->service_name == NULL)
+		return;
+	doc = document_row(config, row);
+	row->want = digest_bytes(cache_key(c), doc, strlen(doc));
+	free(doc);
+}
+
+static void consider_mapping(struct cache *c, const struct config_instance *config, const char *resource_keys, struct cache_row *row)
+{
+	bool gone = row->state == REPO_EXCLUDED || row->state == REPO_REMOVED;
+	struct digest unmapped = target_unmapped();
+
+	if (row->kind != ROW_REPOSITORY || row->target == TARGET_NONE || row->state == REPO_MISSING)
+		row->map_want = row->map_have;
+	else if (!gone)
+		row->map_want = target_digest(cache_key(c), config, resource_keys, row);
+	else if (row->target > 0 && (row->mapping_id != NULL || memcmp(&row->map_have, &unmapped, sizeof(unmapped)) == 0))
+		/* the service is shared: what is ours of it is the mapping */
+		row->map_want = unmapped;
+	else
+		row->map_want = row->map_have;
+}
+
 void target_consider(struct cache *c, const struct config_instance *config, const char *resource_keys, struct cache_row *row)
 {
 	struct digest want = row->want, map_want = row->map_want;
-	char *doc;
 
-	if (row->kind != ROW_REPOSITORY || row->target == TARGET_OWN) {
-		if (row->service_name == NULL)
-			choose_name(c, config, row);
-		if (row->service_name == NULL)
-			return;
-		doc = document_row(config, row);
-		row->want = digest_bytes(cache_key(c), doc, strlen(doc));
-		free(doc);
-	} else {
-		/* a service of its own that it had stays as it is */
-		row->want = row->have;
-	}
-	if (row->kind == ROW_REPOSITORY && row->target != TARGET_NONE)
-		row->map_want = target_digest(cache_key(c), config, resource_keys, row);
-	else
-		row->map_want = row->map_have;
+	consider_service(c, config, row);
+	consider_mapping(c, config, resource_keys, row);
 	if (memcmp(&want, &row->want, sizeof(want)) == 0 && memcmp(&map_want, &row->map_want, sizeof(map_want)) == 0)
 		return;
 	/* what Konnect refused was something else */
