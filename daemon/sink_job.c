@@ -202,7 +202,8 @@ static int save_row(struct job *j)
 	now.have = r->have;
 	now.theirs = r->theirs;
 	now.map_have = r->map_have;
-	now.approved = now.approved && now.service_id == NULL;
+	/* an approved creation is used up; an approved removal never counts as one that a bin has proven */
+	now.approved = now.approved && (now.service_id == NULL || now.absent == ABSENT_REMOVED);
 	target_consider(cache, j->queue->config, j->queue->instance->resource_keys, &now);
 	same = memcmp(&now.want, &r->want, sizeof(now.want)) == 0 && memcmp(&now.map_want, &r->map_want, sizeof(now.map_want)) == 0;
 	free(now.parked);

@@ -78,12 +78,13 @@ int absence_judge(struct intake *i, int64_t now)
 		return -EIO;
 	r->everything_gone = r->known > 0 && gone == r->known && (proven < gone || gone >= PROVEN_MAX_ALL_GONE) && GUARD("all-gone");
 	i->drip = proven + explained > 0 && today + proven + explained > r->removal_limit && GUARD("day");
-	if (r->everything_gone || (gone > r->removal_limit && GUARD("limit")))
+	if (r->everything_gone || (gone > r->removal_limit && GUARD("limit"))) {
 		r->held_removals = gone;
-	else if (i->drip)
-		r->held_removals = proven;
-	/* what was missing already waits like the rest, and is in the plan as it was */
-	r->drip = i->drip && r->held_removals == proven && !r->everything_gone;
+	} else if (i->drip) {
+		/* what was missing already waits as well, and is in the plan as it was */
+		r->held_removals = proven + explained;
+		r->drip = true;
+	}
 	return 0;
 }
 
@@ -92,6 +93,7 @@ static void remove_row(struct cache_row *row, int64_t now)
 	row->absent = ABSENT_REMOVED;
 	row->removed_at = now;
 	row->held = HELD_NOT;
+	row->approved = false;
 	if (row->state != REPO_EXCLUDED)
 		row->state = REPO_REMOVED;
 }
@@ -103,6 +105,8 @@ static bool absent(struct intake *i, struct cache_row *row, bool proven, int64_t
 	bool hold_all = r->everything_gone || (r->held_removals > 0 && !r->drip), excluded = row->state == REPO_EXCLUDED;
 
 	*ret_event = -1;
+	if (row->absent == ABSENT_REMOVED)
+		return false;	/* approved since this poll began */
 	proven = proven || !GUARD("bin");
 	if (row->missing_since == 0)
 		row->missing_since = now;
@@ -139,10 +143,10 @@ static int record(struct intake *i, const struct known_entry *k, int64_t now)
 	if (k->seen) {
 		/* an element that changed meanwhile has been applied already */
 		changed = was_absent || row.held == HELD_REMOVAL;
+		event = was_absent && row.state != REPO_EXCLUDED ? INTAKE_RETURNED : -1;
 		intake_present(&row);
 		e = changed ? intake_consider(i, &row) : 0;
-		event = was_absent ? INTAKE_RETURNED : -1;
-		i->result.returned += was_absent;
+		i->result.returned += event == INTAKE_RETURNED;
 	} else {
 		changed = absent(i, &row, k->proven, now, &event);
 		if (changed && row.held == HELD_NOT)

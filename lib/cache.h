@@ -157,7 +157,8 @@ int cache_unpark(struct cache *c, int64_t instance);
 
 struct cache_counts {
 	uint32_t known;		/* listed now (or that held), excluded ones aside */
-	uint32_t missing, removed, held;
+	uint32_t missing, removed;	/* excluded ones aside */
+	uint32_t held;
 	uint32_t pending;
 	uint32_t creations;	/* of those pending: services to create that are not approved */
 	uint32_t parked;

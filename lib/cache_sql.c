@@ -35,7 +35,7 @@ static const char *const texts[SQL_STATEMENTS] = {
 			   "target = ?24, map_want = ?25, map_have = ?26, elsewhere = ?27, "
 			   "approved = ?28, resource_id = ?29, "
 			   "absent = ?30, held = ?31, removed_at = ?32 WHERE id = ?1",
-	[SQL_REMOVED_SINCE] = "SELECT count(*) FROM repository WHERE instance = ?1 AND absent = 2 AND approved = 0 AND removed_at > ?2",
+	[SQL_REMOVED_SINCE] = "SELECT count(*) FROM repository WHERE instance = ?1 AND absent = 2 AND state <> 4 AND approved = 0 AND removed_at > ?2",
 	[SQL_NAME_TAKEN] = "SELECT 1 FROM repository WHERE service_name = ?1 AND id <> ?2",
 	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING " ORDER BY id LIMIT 1",
 	[SQL_PENDING_HELD] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING
@@ -46,7 +46,7 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_FORGET] = "DELETE FROM repository WHERE id IN (SELECT id FROM repository WHERE instance = ?1 LIMIT ?2)",
 	[SQL_UNPARK] = "UPDATE repository SET parked = NULL WHERE instance = ?1 AND parked IS NOT NULL",
 	[SQL_COUNTS] = "SELECT total(kind = 0 AND state <> 4 AND absent = 0), "
-		       "total(absent = 1), total(absent = 2), total(held <> 0), "
+		       "total(absent = 1 AND state <> 4), total(absent = 2 AND state <> 4), total(held <> 0), "
 		       "total(" PENDING "), "
 		       "total(" PENDING " AND " CREATION "), total(parked IS NOT NULL) FROM repository WHERE instance = ?1",
 	[SQL_KNOWN] = "SELECT id, guid, raw, state, absent, held FROM repository WHERE instance = ?1 AND guid > ?2 "
@@ -59,7 +59,7 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROW_BY_NAME] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND project_name = ?2 COLLATE NOCASE "
 			    "AND name = ?3 COLLATE NOCASE AND kind = 0",
 	[SQL_LAST_ID] = "SELECT coalesce(max(id), 0) FROM repository",
-	[SQL_MISSING_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND (absent <> 0 OR held <> 0) "
+	[SQL_MISSING_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND ((absent <> 0 AND state <> 4) OR held <> 0) "
 			     "ORDER BY id LIMIT 1",
 	[SQL_PARKED_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND parked IS NOT NULL "
 			    "ORDER BY id LIMIT 1",

@@ -174,7 +174,13 @@ int intake_finish(struct intake *i)
 	if (e == 0) {
 		i->result.listed = listing_count(i->listing);
 		i->result.removal_limit = plan_removal_limit(&i->config->removal_limit, i->result.known);
-		i->phase = config_is_stale(i) ? PHASE_WEIGH : PHASE_STAGED;
+		i->stale = config_is_stale(i);
+		i->phase = i->stale ? PHASE_WEIGH : PHASE_STAGED;
+	}
+	if (e == 0 && i->stale) {
+		/* until all are considered the rows are of no one configuration, the old one included */
+		i->instance->config = (struct digest){ 0 };
+		e = cache_instance_save(i->cache, i->instance);
 	}
 	return e;
 }
@@ -219,10 +225,11 @@ int intake_consider(struct intake *i, struct cache_row *row)
 
 void intake_present(struct cache_row *row)
 {
+	/* an approved removal is no approval of what follows when it is back */
+	row->approved = row->approved && row->service_id == NULL && row->absent == ABSENT_NOT;
 	row->absent = ABSENT_NOT;
 	row->held = row->held == HELD_REMOVAL ? HELD_NOT : row->held;
 	row->missing_since = row->removed_at = 0;
-	row->approved = row->approved && row->service_id == NULL;
 }
 
 /* Takes r. */
@@ -230,7 +237,7 @@ static int apply_staged(struct intake *i, struct repo *r, const struct digest *r
 {
 	struct cache_row row = { 0 };
 	int e = cache_row_by_guid(i->cache, i->instance->id, r->guid, &row);
-	bool returned = e == 0 && row.absent != ABSENT_NOT;
+	bool returned = e == 0 && row.absent != ABSENT_NOT && row.state != REPO_EXCLUDED;
 
 	if (e == -ENOENT) {
 		row.instance = i->instance->id;
@@ -285,7 +292,7 @@ static int step_staged(struct intake *i)
 
 		if (e == -ENOENT) {
 			/* what has just been applied was considered just now */
-			i->phase = config_is_stale(i) ? PHASE_RECONSIDER : PHASE_PROJECTS;
+			i->phase = i->stale ? PHASE_RECONSIDER : PHASE_PROJECTS;
 			i->result.held_exclusions = 0;
 			if (i->n_known == 0)
 				i->instance->config = i->config_digest;

@@ -20,7 +20,7 @@ struct intake_result {
 	uint32_t added, changed, returned;
 	uint32_t missing, removed;	/* newly */
 	uint32_t removal_limit;	/* in repositories */
-	uint32_t held_removals;	/* not listed, and neither recorded nor said in Konnect */
+	uint32_t held_removals;	/* not listed, and not recorded, nor said in Konnect, as removed */
 	uint32_t held_exclusions; /* that a change of filters would exclude */
 	bool everything_gone;
 	bool drip;		/* held because of what was removed within a day before */
