@@ -193,7 +193,10 @@ static int save_row(struct job *j)
 	free(now.ack);
 	free(now.parked);
 	free(now.resource_id);
+	free(now.remembered);
 	now.resource_id = r->resource_id != NULL ? xstrdup(r->resource_id) : NULL;
+	now.remembered = r->remembered != NULL ? xstrdup(r->remembered) : NULL;
+	now.archived = r->archived;
 	now.parked = NULL;
 	now.service_name = r->service_name != NULL ? xstrdup(r->service_name) : NULL;
 	now.service_id = r->service_id != NULL ? xstrdup(r->service_id) : NULL;

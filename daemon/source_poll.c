@@ -139,6 +139,13 @@ static void request(struct source *s)
 		failed(s, r == -EACCES ? VERDICT_CREDENTIAL_MISSING : VERDICT_UNREACHABLE, 0, 0, error);
 }
 
+/* Of what is deleted, in the order of enum on_remove. */
+static const char *const fates[] = {
+	"its service is kept, and says so",
+	"its service says so, and its resource is to be archived",
+	"its service is to be deleted, and its resource archived",
+};
+
 /* What went or came back: each by itself, or not at all when it is many. */
 static void on_event(void *arg, const struct cache_row *row, enum intake_event event)
 {
@@ -156,7 +163,8 @@ static void on_event(void *arg, const struct cache_row *row, enum intake_event e
 			   "service is kept, and says so", project, name);
 		return;
 	case INTAKE_REMOVED:
-		source_log(s, LOG_NOTICE, EVENT_REMOVED, &f, "%s / %s was deleted; its service is kept, and says so", project, name);
+		source_log(s, LOG_NOTICE, EVENT_REMOVED, &f, "%s / %s was deleted; %s", project, name,
+			   fates[s->config->on_remove]);
 		return;
 	case INTAKE_RETURNED:
 		source_log(s, LOG_NOTICE, EVENT_RETURNED, &f, "%s / %s is in the listing again", project, name);

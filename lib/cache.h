@@ -116,7 +116,9 @@ struct cache_row {
 	char *service_name;	/* fixed for life */
 	char *service_id;	/* NULL until Konnect gave one */
 	int64_t target;		/* which service the repository is mapped to: TARGET_*, or the id of the row it shares */
-	char *resource_id;	/* of the resource that Konnect discovered, when it takes no other; NULL = given by its config */
+	char *resource_id;	/* of its resource, once Konnect has told; NULL = it is given by its configuration */
+	bool archived;		/* by us, as the repository is gone */
+	char *remembered;	/* services whose mappings went with that, a JSON array; NULL = nothing is to be undone */
 	char *mapping_id;
 	struct digest map_want;	/* of the mapping that is wanted, all zero = as it is; see target_digest() */
 	struct digest map_have;	/* of the one that Konnect has, all zero without */

@@ -108,6 +108,8 @@ static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 	ret->absent = (enum row_absent)sqlite3_column_int(st, at++);
 	ret->held = (enum row_held)sqlite3_column_int(st, at++);
 	ret->removed_at = sqlite3_column_int64(st, at++);
+	ret->archived = sqlite3_column_int(st, at++) != 0;
+	ret->remembered = column_text(st, at++);
 	(void)sqlite3_reset(st);
 	return 0;
 }
@@ -118,6 +120,7 @@ void cache_row_done(struct cache_row *r)
 	free(r->service_name);
 	free(r->service_id);
 	free(r->resource_id);
+	free(r->remembered);
 	free(r->mapping_id);
 	free(r->ack);
 	free(r->parked);
@@ -226,6 +229,8 @@ int cache_row_save(struct cache *c, struct cache_row *r)
 	(void)sqlite3_bind_int(st, at++, (int)r->absent);
 	(void)sqlite3_bind_int(st, at++, (int)r->held);
 	(void)sqlite3_bind_int64(st, at++, r->removed_at);
+	(void)sqlite3_bind_int(st, at++, r->archived);
+	bind_text(st, at++, r->remembered);
 	e = cache_write(c, st);
 	if (e == 0 && r->id == 0)
 		r->id = sqlite3_last_insert_rowid(c->db);

@@ -98,6 +98,8 @@ const struct config_option config_options[] = {
 	  .def = "repository", .allowed = "repository, project, none" },
 	{ .section = SECTION_DEFAULTS, .key = "create", .type = &config_type_create, .offset = INSTANCE(create),
 	  .def = "unmapped", .allowed = "unmapped, always, never" },
+	{ .section = SECTION_DEFAULTS, .key = "on_remove", .type = &config_type_on_remove, .offset = INSTANCE(on_remove),
+	  .def = "mark", .allowed = "mark, archive, delete" },
 	{ .section = SECTION_DEFAULTS, .key = "remove_unexplained", .type = &config_type_span_or_never,
 	  .offset = INSTANCE(remove_unexplained), .min = 3600, .max = POLL_INTERVAL_MAX,
 	  .def = "never", .allowed = "never, or a span from 1h to 365d" },

@@ -33,6 +33,7 @@ static struct digest digest_of_config(const struct cache *cache, const struct co
 		json_object_set_new(all, key, globs);
 	}
 	json_object_set_new(all, "map_to", json_integer(c->map_to));
+	json_object_set_new(all, "on_remove", json_integer(c->on_remove));
 	json_object_set_new(all, "create", json_integer(c->create));
 	json_object_set_new(all, "include_disabled", json_boolean(c->include_disabled));
 	json_object_set_new(all, "instance", json_string(labels));

@@ -172,12 +172,25 @@ struct digest target_unmapped(void)
 	return d;
 }
 
+struct digest target_archived(void)
+{
+	struct digest d;
+
+	memset(d.b, 0xfe, sizeof(d.b));
+	return d;
+}
+
 /* The document of a service of its own. One that is not there is not made for what is not, or not any more, in the catalog. */
 static void consider_service(struct cache *c, const struct config_instance *config, struct cache_row *row)
 {
-	bool gone = row->kind == ROW_REPOSITORY && row->state >= REPO_EXCLUDED;
+	bool gone = row->kind == ROW_REPOSITORY && row->state >= REPO_EXCLUDED,
+	     deletes = gone && row->state != REPO_MISSING && config->on_remove == ON_REMOVE_DELETE && row->target == TARGET_OWN;
 	char *doc;
 
+	if (deletes) {
+		row->want = (struct digest){ 0 };
+		return;
+	}
 	if ((gone && row->service_id == NULL) || (row->kind == ROW_REPOSITORY && row->target != TARGET_OWN)) {
 		row->want = row->have;
 		return;
@@ -194,9 +207,12 @@ static void consider_service(struct cache *c, const struct config_instance *conf
 static void consider_mapping(struct cache *c, const struct config_instance *config, const char *resource_keys, struct cache_row *row)
 {
 	bool gone = row->state == REPO_EXCLUDED || row->state == REPO_REMOVED;
-	struct digest unmapped = target_unmapped();
+	struct digest unmapped = target_unmapped(), archived = target_archived();
 
-	if (row->kind != ROW_REPOSITORY || row->target == TARGET_NONE || row->state == REPO_MISSING)
+	if (gone && config->on_remove != ON_REMOVE_MARK && row->kind == ROW_REPOSITORY &&
+	    (row->mapping_id != NULL || memcmp(&row->map_have, &archived, sizeof(archived)) == 0))
+		row->map_want = archived;
+	else if (row->kind != ROW_REPOSITORY || row->target == TARGET_NONE || row->state == REPO_MISSING)
 		row->map_want = row->map_have;
 	else if (!gone)
 		row->map_want = target_digest(cache_key(c), config, resource_keys, row);

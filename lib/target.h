@@ -21,5 +21,8 @@ struct digest target_digest(const uint8_t *key, const struct config_instance *co
 /* The digest that stands for "our mapping is to go". */
 struct digest target_unmapped(void);
 
+/* The digest that stands for "the resource is archived, and our mapping with it". */
+struct digest target_archived(void);
+
 /* The GUID under which the row of a project's service is kept. */
 void target_project_guid(const struct cache *c, const char *project_id, uint8_t ret[16]);
