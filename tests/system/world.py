@@ -265,7 +265,14 @@ class World:
                 self.write_section(file, f'instance "{name}"', keys)
 
     def write_section(self, file, title, keys):
-        file.write(title + " {\n" + "".join(f"\t{key} = {self.value(v)}\n" for key, v in keys.items()) + "}\n")
+        """A value that is itself a dictionary is a section within."""
+        file.write(title + " {\n")
+        for key, v in keys.items():
+            if isinstance(v, dict):
+                self.write_section(file, key, v)
+            else:
+                file.write(f"\t{key} = {self.value(v)}\n")
+        file.write("}\n")
 
     # The program.
 
