@@ -206,11 +206,15 @@ static inline void acknowledge_all(void)
 	for (int64_t id = 0; cache_row_next(cache, instance.id, id, &r) == 0; cache_row_done(&r)) {
 		id = r.id;
 		r.have = r.want;
-		free(r.service_id);
-		r.service_id = xasprintf("s-%lld", (long long)id);
+		if (memcmp(&r.want, &(struct digest){ 0 }, sizeof(r.want)) != 0) {
+			free(r.service_id);
+			r.service_id = xasprintf("s-%lld", (long long)id);
+		}
 		free(r.mapping_id);
 		r.mapping_id = xstrdup("m");
 		r.map_have = r.map_want;
+		/* an approved creation is used up */
+		r.approved = r.approved && r.absent == ABSENT_REMOVED;
 		(void)cache_row_save(cache, &r);
 	}
 	(void)cache_flush(cache);
@@ -230,6 +234,51 @@ static inline int remove_one(const char *path, const struct stat *st, int flag, 
 	(void)flag;
 	(void)ftw;
 	return remove(path);
+}
+
+static inline void row_is(uint32_t id, enum row_absent absent, enum row_held held, enum repo_state state, const char *file, int line)
+{
+	struct cache_row r = row_of(id);
+
+	t_eq_int(r.absent, absent, file, line, "absent");
+	t_eq_int(r.held, held, file, line, "held");
+	t_eq_int(r.state, state, file, line, "state");
+	t_result((r.removed_at != 0) == (absent == ABSENT_REMOVED), file, line, "removed_at");
+	t_result((r.missing_since != 0) == (absent != ABSENT_NOT || held == HELD_REMOVAL), file, line, "missing_since");
+	cache_row_done(&r);
+}
+
+#define ROW_IS(id, absent, held, state) row_is(id, absent, held, state, __FILE__, __LINE__)
+
+/* Repositories 1 to n, with everything in Konnect. */
+static inline void settled(uint32_t n)
+{
+	fresh();
+	T_EQ_INT(take_range(1, n), 0);
+	acknowledge_all();
+}
+
+/* A listing of from to to with more elements; takes them. */
+static inline int take_with(uint32_t from, uint32_t to, char *more)
+{
+	char *all = NULL;
+	size_t size;
+	FILE *f = open_memstream(&all, &size);
+	uint32_t n = 0;
+	int r;
+
+	fputs("{\"value\":[", f);
+	for (uint32_t id = from; id <= to; id++) {
+		_cleanup_free_ char *repo = xasprintf("r%u", id), *one = element("P", repo, id, "");
+
+		fprintf(f, "%s%s", n++ > 0 ? "," : "", one);
+	}
+	fprintf(f, "%s%s],\"count\":%u}", n > 0 ? "," : "", more, n + 1);
+	(void)fclose(f);
+	r = take(all, 512, NULL);
+	free(all);
+	free(more);
+	return r;
 }
 
 /* Around all tests. */
