@@ -227,7 +227,7 @@ int intake_consider(struct intake *i, struct cache_row *row)
 void intake_present(struct cache_row *row)
 {
 	/* an approved removal is no approval of what follows when it is back */
-	row->approved = row->approved && row->service_id == NULL && row->absent == ABSENT_NOT;
+	row->approved = row->approved && row->service_id == NULL && row->absent != ABSENT_REMOVED;
 	row->absent = ABSENT_NOT;
 	row->held = row->held == HELD_REMOVAL ? HELD_NOT : row->held;
 	row->missing_since = row->removed_at = 0;
