@@ -36,7 +36,7 @@ static void check_request(const struct konnect_request *r)
 	json_t *body;
 
 	check(strncmp(r->path, "/v1/", 4) == 0 && strpbrk(r->path, " \r\n\t") == NULL);
-	check((strcmp(r->method, "GET") == 0) == (r->body == NULL));
+	check((strcmp(r->method, "GET") == 0 || strcmp(r->method, "DELETE") == 0) == (r->body == NULL));
 	if (r->body != NULL) {
 		body = json_loads(r->body, 0, NULL);
 		check(json_object_size(body) > 0);
