@@ -266,7 +266,7 @@ static void add_action(void *arg, const struct cache_row *row, const char *actio
 	char guid[37];
 
 	guid_format(row->repo.guid, guid);
-	json_array_append_new(arg, json_pack("{s:s,s:s,s:I,s:o,s:o,s:o,s:o}", "action", action, "why", why, "since",
+	json_array_append_new(arg, json_pack("{s:s,s:s,s:I,s:s,s:o,s:o,s:o}", "action", action, "why", why, "since",
 					     (json_int_t)row->missing_since, "id", guid, "project",
 					     text_or_null(row->repo.project_name), "name", text_or_null(row->repo.name), "service",
 					     text_or_null(row->service_name)));
