@@ -335,13 +335,49 @@ static void on_reconcile(void *arg)
 	reconcile_if_due(arg);
 }
 
-/* Lets the sink look at what is pending, within create_limit. */
-static void wake_sink(struct source *s)
+static void judge_creations(struct source *s)
 {
 	int64_t limit = s->all->konnect.create_limit;
 
 	s->holds_creations = limit > 0 && s->counts.creations > limit;
+}
+
+/* Lets the sink look at what is pending, within create_limit. */
+static void wake_sink(struct source *s)
+{
+	judge_creations(s);
 	sink_queue_wake(s->queue, &s->counts, s->holds_creations);
+}
+
+/* Says a hold once, and again when it has changed. */
+static void say_hold(struct source *s, char *hold)
+{
+	bool new = hold != NULL && (s->hold == NULL || strcmp(s->hold, hold) != 0);
+
+	if (new)
+		source_log(s, LOG_WARNING, EVENT_HELD, NULL, "%s", hold);
+	else if (hold == NULL && s->hold != NULL)
+		source_log(s, LOG_NOTICE, EVENT_RELEASED, NULL, "nothing is held any more");
+	free(s->hold);
+	s->hold = hold;
+}
+
+/* What waits, and why. With a cache that was lost it is not known yet how many services are there already. */
+static void judge_hold(struct source *s)
+{
+	uint32_t creations = sink_queue_compared(s->queue) ? s->counts.creations : 0;
+
+	say_hold(s, intake_hold(&s->result, creations, s->all->konnect.create_limit));
+	free(s->trouble);
+	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
+}
+
+void source_pushed(struct source *s)
+{
+	source_recount(s);
+	judge_creations(s);
+	if (s->schedule.state == INSTANCE_WAITING && s->cached.last_complete != 0)
+		judge_hold(s);
 }
 
 int source_approve(struct source *s, const char *hash, uint32_t *ret_n)
@@ -356,9 +392,7 @@ int source_approve(struct source *s, const char *hash, uint32_t *ret_n)
 	s->result.everything_gone = false;
 	source_recount(s);
 	wake_sink(s);
-	say_hold(s, intake_hold(&s->result, s->counts.creations, s->all->konnect.create_limit));
-	free(s->trouble);
-	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
+	judge_hold(s);
 	return 0;
 }
 
@@ -385,23 +419,8 @@ void source_start(struct source *s)
 	reconcile_if_due(s);
 	source_push(s);
 	/* a hold outlasts a restart */
-	if (s->holds_creations) {
-		say_hold(s, intake_hold(&s->result, s->counts.creations, s->all->konnect.create_limit));
-		s->trouble = xstrdup(s->hold);
-	}
-}
-
-/* Says a hold once, and again when it has changed. */
-static void say_hold(struct source *s, char *hold)
-{
-	bool new = hold != NULL && (s->hold == NULL || strcmp(s->hold, hold) != 0);
-
-	if (new)
-		source_log(s, LOG_WARNING, EVENT_HELD, NULL, "%s", hold);
-	else if (hold == NULL && s->hold != NULL)
-		source_log(s, LOG_NOTICE, EVENT_RELEASED, NULL, "nothing is held any more");
-	free(s->hold);
-	s->hold = hold;
+	if (s->holds_creations)
+		judge_hold(s);
 }
 
 /* The poll was made with this PAT, and it was good. */
@@ -425,9 +444,7 @@ static void completed(struct source *s)
 	reconcile_if_due(s);
 	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u removed, %u returned",
 		   r->listed, r->added, r->changed, r->missing, r->removed, r->returned);
-	say_hold(s, intake_hold(r, s->counts.creations, s->all->konnect.create_limit));
-	free(s->trouble);
-	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
+	judge_hold(s);
 }
 
 /* One line for each failure that is new to the operator; a state that lasts is not repeated. */
