@@ -48,3 +48,8 @@ def pass_a_day(world):
 
 def nothing_deleted(world):
     return not any(route.startswith("DELETE") for route in world.requests())
+
+
+def hash_of(text):
+    """What --dry-run, or adosyncctl plan, says."""
+    return text.split("contoso=")[1].split()[0]

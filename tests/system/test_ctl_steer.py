@@ -224,7 +224,7 @@ def test_check_of_every_bad_answer(world):
         checked(world, verdict)
         world.ado.control("DELETE", "/fault")
     for state, verdict in (("expired", "credential_expired"), ("noscope", "scope_missing"),
-                           ("revoked", "scope_missing")):
+                           ("revoked", "credential_rejected")):
         world.ado.control("PATCH", "/org", {"name": "contoso", "pat_state": state})
         assert checked(world, verdict)["status"] == 401
     world.ado.control("DELETE", "/org?name=contoso")

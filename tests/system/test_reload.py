@@ -83,7 +83,7 @@ def test_a_broken_one(world, how, what):
         daemon.process.send_signal(signal.SIGHUP)
         n = 1
     refused = daemon.wait("reload_refused", count=n)[0]
-    assert refused["level"] == "err" and world.config_file in refused["message"]
+    assert refused["level"] == "error" and world.config_file in refused["message"]
     wait_until("READY", lambda: told(daemon, "READY", "RELOADING") == ["READY"] + ["RELOADING", "READY"] * n)
     assert status(world) == before
     assert world.polls("contoso") == [] and daemon.seen("reloaded") == []
