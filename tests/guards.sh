@@ -31,7 +31,7 @@ diff "$tmp/table" "$tmp/sources" >&2 || { echo "guards: the table (<) and the so
 # Each test once with all guards, and once without each of its own; all at the same time.
 run() {
 	status=0
-	ADOSYNCD_GUARD_OFF=$1 "$build/tests/unit/$2" >"$tmp/$1.$2.out" 2>&1 || status=$?
+	ADOSYNCD_GUARD_OFF=$1 "$build/tests/unit/$2" quick >"$tmp/$1.$2.out" 2>&1 || status=$?
 	echo "$status" >"$tmp/$1.$2.status"
 }
 for t in $(cut -d ' ' -f 2 "$tmp/guards" | sort -u); do

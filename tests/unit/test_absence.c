@@ -25,9 +25,9 @@ static void test_limit(void)
 		uint32_t known, most;
 	} rows[] = {
 		{ { 20, true }, 100, 20 }, { { 20, true }, 104, 20 }, { { 20, true }, 105, 21 }, { { 20, true }, 30, 6 },
-		{ { 20, true }, 29, 5 },   { { 20, true }, 7, 5 },    { { 0, true }, 100, 5 },	 { { 1, true }, 599, 5 },
-		{ { 1, true }, 600, 6 },   { { 0, false }, 100, 0 },  { { 1, false }, 100, 1 },	 { { 7, false }, 100, 7 },
-		{ { 50, false }, 600, 50 },
+		{ { 20, true }, 29, 5 },   { { 20, true }, 7, 5 },    { { 0, true }, 100, 5 },	 { { 10, true }, 69, 6 },
+		{ { 10, true }, 59, 5 },   { { 0, false }, 100, 0 },  { { 1, false }, 100, 1 },	 { { 7, false }, 100, 7 },
+		{ { 50, false }, 120, 50 },
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
