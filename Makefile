@@ -92,9 +92,9 @@ $(SCENARIO_RUN): $(SCENARIO_OBJ) $(SCENARIO_DAEMON_OBJ) $(BUILD)/libadosync.a
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libadosync.a
 	$(LINK)
 
-.PHONY: check deps check-unit check-replay check-programs
+.PHONY: check deps check-unit check-replay check-programs check-guards
 check: deps
-	@$(MAKE) --no-print-directory check-unit check-replay check-programs
+	@$(MAKE) --no-print-directory check-unit check-replay check-guards check-programs
 
 deps:
 	@tests/install-deps check
@@ -105,6 +105,14 @@ check-unit: $(UNIT_BIN) $(ENGINE_BIN) $(SCENARIO_RUN)
 # every fuzz target over its corpus, without a fuzzer
 check-replay: $(REPLAY_BIN)
 	@for t in $(REPLAY_BIN); do $$t tests/fuzz/corpus/$${t##*/fuzz_} || exit 1; done
+
+# a build in which each guard against wrong removals can be taken out, and the tests that fail then
+check-guards:
+	@$(MAKE) --no-print-directory BUILD=build-guards CFLAGS='$(CFLAGS) -DADOSYNCD_GUARDS' guards
+
+.PHONY: guards
+guards: all $(UNIT_BIN)
+	@tests/guards.sh $(BUILD)
 
 check-programs: all
 	@ADOSYNCD=$(CURDIR)/$(BUILD)/adosyncd $(PYTHON) -m pytest -q -p no:cacheprovider tests/system

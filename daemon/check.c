@@ -115,7 +115,8 @@ static void on_later(void *arg)
 {
 	struct check *c = arg;
 	char *error = NULL;
-	int r = listing_request(c->x->http, c->all, c->instance, on_chunk, on_done, c, &c->transfer, NULL, NULL, &error);
+	_cleanup_free_ char *path = request_listing_path(c->instance);
+	int r = azure_request(c->x->http, c->all, c->instance, path, on_chunk, on_done, c, &c->transfer, NULL, NULL, &error);
 
 	if (r == 0)
 		return;

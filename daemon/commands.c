@@ -53,6 +53,7 @@ static void add_counts(json_t *o, const struct source *s)
 
 	json_object_set_new(o, "repositories", json_integer(n->known));
 	json_object_set_new(o, "missing", json_integer(n->missing));
+	json_object_set_new(o, "removed", json_integer(n->removed));
 	json_object_set_new(o, "pending", json_integer(busy ? (json_int_t)(p->total > done ? p->total - done : 0) : n->pending));
 	json_object_set_new(o, "parked", json_integer((json_int_t)n->parked + (busy ? p->parked : 0)));
 	if (!busy)
@@ -92,8 +93,8 @@ static json_t *repository_of(struct syncd *d, const struct cache_row *row)
 	struct cache_row target = { 0 };
 	char guid[37];
 	json_t *o = json_object();
-	enum repo_state state = row->missing_since != 0 ? REPO_MISSING : row->state;
-	bool pending = row->state != REPO_EXCLUDED && row->missing_since == 0 && row->parked == NULL &&
+	enum repo_state state = row->state;
+	bool pending = row->parked == NULL &&
 		       (memcmp(&row->want, &row->have, sizeof(row->want)) != 0 ||
 			memcmp(&row->map_want, &row->map_have, sizeof(row->map_want)) != 0);
 
@@ -260,12 +261,13 @@ static void run_repos(struct syncd *d, const json_t *request, struct command *re
 		*ret = (struct command){ .kind = COMMAND_STREAM, .source = s };
 }
 
-static void add_action(void *arg, const struct cache_row *row, const char *action)
+static void add_action(void *arg, const struct cache_row *row, const char *action, const char *why)
 {
 	char guid[37];
 
 	guid_format(row->repo.guid, guid);
-	json_array_append_new(arg, json_pack("{s:s,s:s,s:o,s:o,s:o}", "action", action, "id", guid, "project",
+	json_array_append_new(arg, json_pack("{s:s,s:s,s:I,s:s,s:o,s:o,s:o}", "action", action, "why", why, "since",
+					     (json_int_t)row->missing_since, "id", guid, "project",
 					     text_or_null(row->repo.project_name), "name", text_or_null(row->repo.name), "service",
 					     text_or_null(row->service_name)));
 }

@@ -11,11 +11,11 @@
 #include "report.h"
 #include "syncd.h"
 
-static void on_event(void *arg, const struct cache_row *row, bool missing)
+static void on_event(void *arg, const struct cache_row *row, enum intake_event event)
 {
 	(void)arg;
 	(void)row;
-	(void)missing;
+	(void)event;
 }
 
 /* 0, -EBADMSG, or -errno of the file (*ret_file_error) or of the cache. */
@@ -48,8 +48,12 @@ static int take(struct intake *i, const char *listing, char **ret_error)
 	if (r == 0)
 		r = feed_file(i, f, &file_error);
 	(void)fclose(f);
-	while (r == 0 && (r = intake_apply_step(i, time(NULL))) > 0)
+	/* there is nobody to ask for recycle bins: what is missing stays unexplained */
+	while (r == 0 && (r = intake_apply_step(i, time(NULL))) > 0) {
+		while (r == INTAKE_BINS && intake_next_project(i) != NULL)
+			;
 		r = 0;
+	}
 	if (r == -EBADMSG)
 		*ret_error = xasprintf("%s: no complete listing of repositories: %s; save the whole answer of "
 				       "GET {url}/_apis/git/repositories", listing, intake_error(i));

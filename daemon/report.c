@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../lib/approve.h"
@@ -75,13 +76,19 @@ static char *service_of(struct cache *c, const struct cache_row *row)
 	return name;
 }
 
-static void print_missing(FILE *f, const char *instance, const struct cache_row *row)
+/* A repository that is not listed, or whose fate is held: what is not among the actions anyway. */
+static void print_absent(FILE *f, const char *instance, const struct cache_row *row)
 {
+	bool pending = memcmp(&row->want, &row->have, sizeof(row->want)) != 0;
 	char project[NAME_MAX_BYTES], name[NAME_MAX_BYTES];
+	const char *what = row->held == HELD_EXCLUSION ? "held: a filter excludes it" :
+			   row->held == HELD_REMOVAL ? "held: not in the listing any more" :
+			   row->absent == ABSENT_REMOVED ? "removed" : "not in the listing, its service is kept";
 
-	fprintf(f, "%s: missing %s / %s (service %s): not in the listing, its service is kept as it is\n", instance,
-		printable(project, sizeof(project), row->repo.project_name), printable(name, sizeof(name), row->repo.name),
-		row->service_name != NULL ? row->service_name : "none");
+	if (row->held == HELD_NOT && pending)
+		return;
+	fprintf(f, "%s: missing %s / %s (service %s): %s\n", instance, printable(project, sizeof(project), row->repo.project_name),
+		printable(name, sizeof(name), row->repo.name), row->service_name != NULL ? row->service_name : "none", what);
 }
 
 static void print_instance(FILE *f, const struct config_instance *config, const struct sink_queue *q)
@@ -121,8 +128,8 @@ void report_plan(FILE *f, struct cache *c, const struct config_instance *config,
 	}
 	for (int64_t id = 0; cache_missing_next(c, instance->id, id, &row) == 0; cache_row_done(&row)) {
 		id = row.id;
-		missing++;
-		print_missing(f, config->name, &row);
+		missing += row.absent == ABSENT_MISSING;
+		print_absent(f, config->name, &row);
 	}
 	if (r != NULL)
 		fprintf(f, "%s: %u repositories listed: %u to create, %u to adopt, %u to change, %u missing\n", config->name, r->listed,

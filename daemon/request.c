@@ -71,12 +71,17 @@ const char *answer_message(const struct answer *a, char *buf, size_t n)
 	return buf;
 }
 
-int listing_request(struct http *h, const struct config *all, const struct config_instance *instance, request_chunk_fn on_chunk,
-		    http_done_fn done, void *arg, struct transfer **ret, const uint8_t *key, struct digest *ret_secret,
-		    char **ret_error)
+char *request_listing_path(const struct config_instance *instance)
+{
+	return xasprintf("_apis/git/repositories?api-version=%s", instance->api_version);
+}
+
+int azure_request(struct http *h, const struct config *all, const struct config_instance *instance, const char *path,
+		  request_chunk_fn on_chunk, http_done_fn done, void *arg, struct transfer **ret, const uint8_t *key,
+		  struct digest *ret_secret, char **ret_error)
 {
 	static const char *const headers[] = { "Accept: application/json", "X-TFS-FedAuthRedirect: Suppress", NULL };
-	_cleanup_free_ char *url = xasprintf("%s/_apis/git/repositories?api-version=%s", instance->url, instance->api_version);
+	_cleanup_free_ char *url = xasprintf("%s/%s", instance->url, path);
 	char *pat = NULL;
 	struct http_request q = { .method = "GET", .url = url, .headers = headers, .proxy = instance->proxy,
 				  .ca_file = instance->ca_file, .timeout_ms = LISTING_TIMEOUT_SEC * 1000, .stall_detection = true,

@@ -30,8 +30,11 @@ const char *answer_message(const struct answer *a, char *buf, size_t n);
 
 typedef int (*request_chunk_fn)(void *arg, int status, const char *p, size_t n);
 
-/* Reads the PAT and asks for the repositories. key and ret_secret (both or none): the PAT's digest under the key.
+/* Reads the PAT and sends a GET of that path below the organization's URL. key and ret_secret (both or none): the PAT's digest under the key.
  * 0; -EACCES when there is no usable PAT, another -errno when nothing can be sent; then *ret_error is a sentence. */
-int listing_request(struct http *h, const struct config *all, const struct config_instance *instance, request_chunk_fn on_chunk,
-		    http_done_fn done, void *arg, struct transfer **ret, const uint8_t *key, struct digest *ret_secret,
-		    char **ret_error);
+int azure_request(struct http *h, const struct config *all, const struct config_instance *instance, const char *path,
+		  request_chunk_fn on_chunk, http_done_fn done, void *arg, struct transfer **ret, const uint8_t *key,
+		  struct digest *ret_secret, char **ret_error);
+
+/* The path of the list of all repositories, to be freed. */
+char *request_listing_path(const struct config_instance *instance);

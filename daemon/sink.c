@@ -225,6 +225,11 @@ enum sink_state sink_state(const struct sink *s)
 	return s->schedule.state;
 }
 
+bool sink_queue_compared(const struct sink_queue *q)
+{
+	return q->instance->last_reconcile != 0 || q->sink->mode == SINK_READ_ONLY;
+}
+
 const char *sink_trouble(const struct sink *s)
 {
 	return s->trouble;

@@ -82,6 +82,9 @@ const struct sink_stats *sink_queue_stats(const struct sink_queue *q);
 /* Nothing is in flight and nothing can be done now. */
 bool sink_queue_idle(const struct sink_queue *q);
 
+/* Konnect was compared with the cache at least once, or is only to be looked at: what is pending is not there already. */
+bool sink_queue_compared(const struct sink_queue *q);
+
 /* Why Konnect will not have this instance, or NULL. */
 const char *sink_queue_refused(const struct sink_queue *q);
 

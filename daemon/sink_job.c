@@ -193,7 +193,10 @@ static int save_row(struct job *j)
 	free(now.ack);
 	free(now.parked);
 	free(now.resource_id);
+	free(now.remembered);
 	now.resource_id = r->resource_id != NULL ? xstrdup(r->resource_id) : NULL;
+	now.remembered = r->remembered != NULL ? xstrdup(r->remembered) : NULL;
+	now.archived = r->archived;
 	now.parked = NULL;
 	now.service_name = r->service_name != NULL ? xstrdup(r->service_name) : NULL;
 	now.service_id = r->service_id != NULL ? xstrdup(r->service_id) : NULL;
@@ -202,7 +205,8 @@ static int save_row(struct job *j)
 	now.have = r->have;
 	now.theirs = r->theirs;
 	now.map_have = r->map_have;
-	now.approved = now.approved && now.service_id == NULL;
+	/* an approved creation is used up; an approved removal never counts as one that a bin has proven */
+	now.approved = now.approved && (now.service_id == NULL || now.absent == ABSENT_REMOVED);
 	target_consider(cache, j->queue->config, j->queue->instance->resource_keys, &now);
 	same = memcmp(&now.want, &r->want, sizeof(now.want)) == 0 && memcmp(&now.map_want, &r->map_want, sizeof(now.map_want)) == 0;
 	free(now.parked);
@@ -694,6 +698,20 @@ static void nothing_to_send(struct job *j)
 	}
 }
 
+/* What is about to be archived or deleted may have come back while the job waited for Konnect. */
+static bool is_back(const struct job *j)
+{
+	const struct converge *c = &j->row;
+	struct cache_row now = { 0 };
+	bool back;
+
+	if (j->kind != JOB_ROW || (c->step != CONVERGE_GONE_ARCHIVE && c->step != CONVERGE_GONE_DELETE))
+		return false;
+	back = cache_row_by_id(j->queue->sink->cache, c->row.id, &now) < 0 || now.state < REPO_EXCLUDED || now.state == REPO_MISSING;
+	cache_row_done(&now);
+	return back;
+}
+
 int job_send(struct job *j)
 {
 	struct sink *s = j->queue->sink;
@@ -701,7 +719,7 @@ int job_send(struct job *j)
 	char *token = NULL;
 	int r;
 
-	if (job_is_stale(j)) {
+	if (job_is_stale(j) || is_back(j)) {
 		job_drop(j);
 		return 0;
 	}

@@ -335,27 +335,64 @@ static void on_reconcile(void *arg)
 	reconcile_if_due(arg);
 }
 
-/* Lets the sink look at what is pending, within create_limit. */
-static void wake_sink(struct source *s)
+static void judge_creations(struct source *s)
 {
 	int64_t limit = s->all->konnect.create_limit;
 
 	s->holds_creations = limit > 0 && s->counts.creations > limit;
+}
+
+/* Lets the sink look at what is pending, within create_limit. */
+static void wake_sink(struct source *s)
+{
+	judge_creations(s);
 	sink_queue_wake(s->queue, &s->counts, s->holds_creations);
+}
+
+/* Says a hold once, and again when it has changed. */
+static void say_hold(struct source *s, char *hold)
+{
+	bool new = hold != NULL && (s->hold == NULL || strcmp(s->hold, hold) != 0);
+
+	if (new)
+		source_log(s, LOG_WARNING, EVENT_HELD, NULL, "%s", hold);
+	else if (hold == NULL && s->hold != NULL)
+		source_log(s, LOG_NOTICE, EVENT_RELEASED, NULL, "nothing is held any more");
+	free(s->hold);
+	s->hold = hold;
+}
+
+/* What waits, and why. With a cache that was lost it is not known yet how many services are there already. */
+static void judge_hold(struct source *s)
+{
+	uint32_t creations = sink_queue_compared(s->queue) ? s->counts.creations : 0;
+
+	say_hold(s, intake_hold(&s->result, creations, s->all->konnect.create_limit));
+	free(s->trouble);
+	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
+}
+
+void source_pushed(struct source *s)
+{
+	source_recount(s);
+	judge_creations(s);
+	if (s->schedule.state == INSTANCE_WAITING && s->cached.last_complete != 0)
+		judge_hold(s);
 }
 
 int source_approve(struct source *s, const char *hash, uint32_t *ret_n)
 {
-	int r = approve_apply(s->x->cache, &s->cached, s->holds_creations, hash, ret_n);
+	int r = approve_apply(s->x->cache, s->config, &s->cached, s->holds_creations, hash, loop_wall_sec(s->x->loop),
+			      ret_n);
 
 	if (r < 0)
 		return r;
-	source_log(s, LOG_NOTICE, EVENT_APPROVED, NULL, "approved: %u services are created", *ret_n);
+	source_log(s, LOG_NOTICE, EVENT_APPROVED, NULL, "approved: %u actions are let through", *ret_n);
+	s->result.held_removals = s->result.held_exclusions = 0;
+	s->result.everything_gone = false;
 	source_recount(s);
 	wake_sink(s);
-	say_hold(s, intake_hold(&s->result, s->counts.creations, s->all->konnect.create_limit));
-	free(s->trouble);
-	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
+	judge_hold(s);
 	return 0;
 }
 
@@ -382,23 +419,8 @@ void source_start(struct source *s)
 	reconcile_if_due(s);
 	source_push(s);
 	/* a hold outlasts a restart */
-	if (s->holds_creations) {
-		say_hold(s, intake_hold(&s->result, s->counts.creations, s->all->konnect.create_limit));
-		s->trouble = xstrdup(s->hold);
-	}
-}
-
-/* Says a hold once, and again when it has changed. */
-static void say_hold(struct source *s, char *hold)
-{
-	bool new = hold != NULL && (s->hold == NULL || strcmp(s->hold, hold) != 0);
-
-	if (new)
-		source_log(s, LOG_WARNING, EVENT_HELD, NULL, "%s", hold);
-	else if (hold == NULL && s->hold != NULL)
-		source_log(s, LOG_NOTICE, EVENT_RELEASED, NULL, "nothing is held any more");
-	free(s->hold);
-	s->hold = hold;
+	if (s->holds_creations)
+		judge_hold(s);
 }
 
 /* The poll was made with this PAT, and it was good. */
@@ -412,7 +434,7 @@ static void share(struct source *s)
 static void completed(struct source *s)
 {
 	const struct intake_result *r = &s->result;
-	int priority = r->added + r->changed + r->missing + r->returned > 0 ? LOG_INFO : LOG_DEBUG;
+	int priority = r->added + r->changed + r->missing + r->removed + r->returned > 0 ? LOG_INFO : LOG_DEBUG;
 
 	if (cache_counts(s->x->cache, s->cached.id, &s->counts) < 0)
 		source_log(s, LOG_ERR, EVENT_NONE, NULL, "the cache cannot be read: %s", cache_error(s->x->cache));
@@ -420,11 +442,9 @@ static void completed(struct source *s)
 		wake_sink(s);
 	share(s);
 	reconcile_if_due(s);
-	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u returned", r->listed,
-		   r->added, r->changed, r->missing, r->returned);
-	say_hold(s, intake_hold(r, s->counts.creations, s->all->konnect.create_limit));
-	free(s->trouble);
-	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
+	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u removed, %u returned",
+		   r->listed, r->added, r->changed, r->missing, r->removed, r->returned);
+	judge_hold(s);
 }
 
 /* One line for each failure that is new to the operator; a state that lasts is not repeated. */

@@ -70,6 +70,9 @@ const struct cache_instance *source_cached(const struct source *s);
 const struct cache_counts *source_counts(const struct source *s);
 void source_recount(struct source *s);
 
+/* What was pending has been sent, or waits: counts it, and judges anew what is held. */
+void source_pushed(struct source *s);
+
 const struct schedule *source_schedule(const struct source *s);
 struct sink_queue *source_queue(const struct source *s);
 

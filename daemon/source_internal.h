@@ -11,6 +11,7 @@ enum poll_phase {
 	POLL_ADMISSION,	/* waits for its turn among the instances */
 	POLL_LOAD,	/* reads what is known */
 	POLL_RECEIVE,	/* the listing arrives */
+	POLL_BIN,	/* a recycle bin arrives, to explain what is missing */
 	POLL_APPLY,	/* it was complete, and goes into the cache */
 };
 
@@ -42,6 +43,7 @@ struct source {
 	struct transfer *transfer;
 	struct answer_head head;	/* the beginning of the answer, for the verdict */
 	int feed_error;
+	struct bin *bin;		/* of the project that is asked about */
 	struct poll_outcome outcome;
 	uint32_t lines;			/* events of this poll that were logged singly */
 

@@ -5,6 +5,7 @@
 
 #include "../lib/limits.h"
 #include "../lib/util.h"
+#include "bin.h"
 #include "http.h"
 #include "loop.h"
 #include "secret.h"
@@ -36,6 +37,8 @@ void source_poll_cut(struct source *s)
 {
 	http_cancel(s->transfer);
 	s->transfer = NULL;
+	bin_cancel(s->bin);
+	s->bin = NULL;
 	loop_timer_cancel(s->work);
 	poll_end(s);
 }
@@ -122,6 +125,7 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 
 static void request(struct source *s)
 {
+	_cleanup_free_ char *path = request_listing_path(s->config);
 	char *error = NULL;
 	int r;
 
@@ -129,27 +133,79 @@ static void request(struct source *s)
 	s->feed_error = 0;
 	s->cached.last_poll = loop_wall_sec(s->x->loop);
 	s->secret = (struct digest){ 0 };
-	r = listing_request(s->x->http, s->polled_under, s->config, on_chunk, on_done, s, &s->transfer, cache_key(s->x->cache),
-			    &s->secret, &error);
+	r = azure_request(s->x->http, s->polled_under, s->config, path, on_chunk, on_done, s, &s->transfer, cache_key(s->x->cache),
+			  &s->secret, &error);
 	if (r < 0)
 		failed(s, r == -EACCES ? VERDICT_CREDENTIAL_MISSING : VERDICT_UNREACHABLE, 0, 0, error);
 }
 
-/* What went missing or came back: each by itself, or not at all when it is many. */
-static void on_event(void *arg, const struct cache_row *row, bool missing)
+/* Of what is deleted, in the order of enum on_remove. */
+static const char *const fates[] = {
+	"its service is kept, and says so",
+	"its service says so, and its resource is to be archived",
+	"its service is to be deleted, and its resource archived",
+};
+
+/* What went or came back: each by itself, or not at all when it is many. */
+static void on_event(void *arg, const struct cache_row *row, enum intake_event event)
 {
 	struct source *s = arg;
+	const char *project = row->repo.project_name, *name = row->repo.name;
 	char guid[37];
 	struct log_fields f = { .repository = guid };
 
 	guid_format(row->repo.guid, guid);
 	if (++s->lines > LOGGED_SINGLY_MAX)
 		return;
-	if (missing)
-		source_log(s, LOG_WARNING, EVENT_MISSING, &f, "%s / %s is not in the listing any more; its service is kept as it is",
-			   row->repo.project_name, row->repo.name);
-	else
-		source_log(s, LOG_NOTICE, EVENT_RETURNED, &f, "%s / %s is in the listing again", row->repo.project_name, row->repo.name);
+	switch (event) {
+	case INTAKE_MISSING:
+		source_log(s, LOG_WARNING, EVENT_MISSING, &f, "%s / %s is not in the listing any more, and no recycle bin says why; its "
+			   "service is kept, and says so", project, name);
+		return;
+	case INTAKE_REMOVED:
+		source_log(s, LOG_NOTICE, EVENT_REMOVED, &f, "%s / %s was deleted; %s", project, name,
+			   fates[s->config->on_remove]);
+		return;
+	case INTAKE_RETURNED:
+		source_log(s, LOG_NOTICE, EVENT_RETURNED, &f, "%s / %s is in the listing again", project, name);
+		return;
+	}
+}
+
+static void next_bin(struct source *s);
+
+/* A bin that cannot be read, or not to its end, proves nothing. */
+static void on_bin(void *arg, bool complete, const uint8_t (*guids)[16], size_t n, int64_t wait)
+{
+	struct source *s = arg;
+
+	s->bin = NULL;
+	if (!complete)
+		source_log(s, LOG_DEBUG, EVENT_NONE, NULL, "a recycle bin cannot be read: what is missing from its project stays unexplained");
+	if (wait > s->outcome.wait)
+		s->outcome.wait = wait;
+	for (size_t i = 0; i < n; i++) {
+		if (intake_prove(s->intake, guids[i]) < 0) {
+			cache_failed(s);
+			return;
+		}
+	}
+	next_bin(s);
+}
+
+static void next_bin(struct source *s)
+{
+	const struct config_instance *instance = config_find(s->polled_under, s->config->name);
+	const char *project;
+
+	s->phase = POLL_BIN;
+	while ((project = intake_next_project(s->intake)) != NULL) {
+		s->bin = bin_start(s->x->loop, s->x->http, s->polled_under, instance, project, on_bin, s);
+		if (s->bin != NULL)
+			return;
+	}
+	s->phase = POLL_APPLY;
+	loop_timer_arm(s->work, 0);
 }
 
 static void admit(struct source *s)
@@ -182,6 +238,7 @@ void source_poll_step(void *arg)
 	switch (s->phase) {
 	case POLL_NONE:
 	case POLL_RECEIVE:
+	case POLL_BIN:
 		return;
 	case POLL_ADMISSION:
 		admit(s);
@@ -197,7 +254,9 @@ void source_poll_step(void *arg)
 			applied(s);
 		break;
 	}
-	if (r > 0)
+	if (r == INTAKE_BINS)
+		next_bin(s);
+	else if (r > 0)
 		loop_timer_arm(s->work, 0);
 	else if (r < 0)
 		cache_failed(s);

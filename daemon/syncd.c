@@ -75,7 +75,7 @@ static void on_idle(struct sink_queue *q, void *arg)
 
 	for (size_t i = 0; i < d->n_sources; i++)
 		if (source_queue(d->sources[i]) == q)
-			source_recount(d->sources[i]);
+			source_pushed(d->sources[i]);
 	if (d->mode == SYNCD_DAEMON)
 		loop_timer_arm(d->status, 0);
 	else

@@ -4,65 +4,108 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guard.h"
+#include "target.h"
 #include "util.h"
-
-#define ACTION_CREATE "create"
 
 /* Not the cache's key: the same plan has the same hash in a --dry-run before there is a cache. */
 static const uint8_t no_key[DIGEST_KEY_LEN];
 
-struct walk {
-	struct digest sum;	/* chained over what came before */
-	approve_fn fn;
-	void *arg;
-	uint32_t n;
-};
-
-static void add(struct walk *w, const struct cache_row *row, const char *action)
+/* What waits for one row, or NULL. */
+static const char *action_of(const struct cache_row *row, bool creations_held, const char **ret_why)
 {
-	uint8_t text[DIGEST_LEN + 16 + 16] = { 0 };
-
-	memcpy(text, w->sum.b, DIGEST_LEN);
-	memcpy(text + DIGEST_LEN, row->repo.guid, 16);
-	(void)snprintf((char *)text + DIGEST_LEN + 16, 16, "%s", action);
-	w->sum = digest_bytes(no_key, text, sizeof(text));
-	w->n++;
-	if (w->fn != NULL)
-		w->fn(w->arg, row, action);
+	if (row->held == HELD_REMOVAL) {
+		*ret_why = "it is not in the listing any more, as too many others";
+		return "remove";
+	}
+	if (row->absent == ABSENT_MISSING && row->state != REPO_EXCLUDED) {
+		*ret_why = "it is not in the listing, and no recycle bin says why";
+		return "remove";
+	}
+	if (row->held == HELD_EXCLUSION) {
+		*ret_why = "a filter excludes it, and too many others";
+		return "exclude";
+	}
+	if (creations_held && row->service_id == NULL && row->absent == ABSENT_NOT && !row->approved) {
+		*ret_why = "more services would be created than create_limit allows";
+		return "create";
+	}
+	return NULL;
 }
 
 int approve_plan(struct cache *c, const struct cache_instance *instance, bool creations_held, approve_fn fn, void *arg,
 		 char ret_hash[APPROVE_HASH_LEN + 1], uint32_t *ret_n)
 {
-	struct walk w = { .fn = fn, .arg = arg };
 	struct cache_row row = { 0 };
-	uint8_t cursor[16] = { 0 };
-	int e = 0;
+	uint8_t cursor[16] = { 0 }, text[DIGEST_LEN + 16 + 16];
+	struct digest sum = { 0 };
+	const char *action, *why;
+	uint32_t n = 0;
+	int e;
 
-	while (creations_held && (e = cache_held_next(c, instance->id, cursor, &row)) == 0) {
-		add(&w, &row, ACTION_CREATE);
+	while ((e = cache_held_next(c, instance->id, cursor, &row)) == 0) {
 		memcpy(cursor, row.repo.guid, sizeof(cursor));
+		action = action_of(&row, creations_held, &why);
+		if (action != NULL) {
+			/* chained, so that each is hashed with all before it */
+			memset(text, 0, sizeof(text));
+			memcpy(text, sum.b, DIGEST_LEN);
+			memcpy(text + DIGEST_LEN, row.repo.guid, 16);
+			(void)snprintf((char *)text + DIGEST_LEN + 16, 16, "%s", action);
+			sum = digest_bytes(no_key, text, sizeof(text));
+			n++;
+			if (fn != NULL)
+				fn(arg, &row, action, why);
+		}
 		cache_row_done(&row);
 	}
-	if (e < 0 && e != -ENOENT)
+	if (e != -ENOENT)
 		return e;
 	ret_hash[0] = '\0';
-	for (size_t i = 0; w.n > 0 && i < APPROVE_HASH_LEN / 2; i++)
-		(void)snprintf(ret_hash + 2 * i, 3, "%02x", w.sum.b[i]);
-	*ret_n = w.n;
+	for (size_t i = 0; n > 0 && i < APPROVE_HASH_LEN / 2; i++)
+		(void)snprintf(ret_hash + 2 * i, 3, "%02x", sum.b[i]);
+	*ret_n = n;
 	return 0;
 }
 
-int approve_apply(struct cache *c, const struct cache_instance *instance, bool creations_held, const char *hash, uint32_t *ret_n)
+static void approve_row(struct cache *c, const struct config_instance *config, const struct cache_instance *instance,
+			struct cache_row *row, const char *action, int64_t now)
 {
-	char now[APPROVE_HASH_LEN + 1];
-	int e = approve_plan(c, instance, creations_held, NULL, NULL, now, ret_n);
+	row->approved = true;
+	row->held = HELD_NOT;
+	if (strcmp(action, "remove") == 0) {
+		row->absent = ABSENT_REMOVED;
+		row->removed_at = now;
+		row->state = REPO_REMOVED;
+	} else if (strcmp(action, "exclude") == 0) {
+		row->state = REPO_EXCLUDED;
+	}
+	target_consider(c, config, instance->resource_keys, row);
+}
+
+int approve_apply(struct cache *c, const struct config_instance *config, const struct cache_instance *instance, bool creations_held,
+		  const char *hash, int64_t now, uint32_t *ret_n)
+{
+	char shown[APPROVE_HASH_LEN + 1];
+	struct cache_row row = { 0 };
+	uint8_t cursor[16] = { 0 };
+	const char *action, *why;
+	int e = approve_plan(c, instance, creations_held, NULL, NULL, shown, ret_n);
 
 	if (e < 0)
 		return e;
-	if (*ret_n == 0 || strcmp(now, hash) != 0)
+	if (*ret_n == 0 || (strcmp(shown, hash) != 0 && GUARD("hash")))
 		return -ESTALE;
-	while ((e = cache_approve_some(c, instance->id)) > 0)
-		;
-	return e < 0 ? e : cache_flush(c);
+	while ((e = cache_held_next(c, instance->id, cursor, &row)) == 0) {
+		memcpy(cursor, row.repo.guid, sizeof(cursor));
+		action = action_of(&row, creations_held, &why);
+		if (action != NULL) {
+			approve_row(c, config, instance, &row, action, now);
+			e = cache_row_save(c, &row);
+		}
+		cache_row_done(&row);
+		if (e < 0)
+			return -EIO;
+	}
+	return e != -ENOENT ? e : cache_flush(c);
 }

@@ -85,6 +85,20 @@ enum row_kind {
 	ROW_NAMED,	/* a service named by a map of the configuration; repo.name is its name */
 };
 
+/* Whether the repository is in the listing. */
+enum row_absent {
+	ABSENT_NOT,
+	ABSENT_MISSING,	/* unexplained: its service is kept, and says so */
+	ABSENT_REMOVED,	/* proven by a recycle bin, approved, or missing for long enough */
+};
+
+/* What waits for approval. */
+enum row_held {
+	HELD_NOT,
+	HELD_REMOVAL,	/* it is not in the listing any more, as too many others */
+	HELD_EXCLUSION,	/* a filter excludes it, and too many others */
+};
+
 enum { TARGET_OWN = 0, TARGET_NONE = -1 };
 
 /* One repository, or one service that repositories share. */
@@ -94,12 +108,17 @@ struct cache_row {
 	enum row_kind kind;
 	struct repo repo;
 	struct digest raw;	/* of the element it was listed as */
-	enum repo_state state;	/* of what was listed; REPO_EXCLUDED and REPO_MISSING are ours */
-	int64_t missing_since;	/* Unix seconds, 0 = listed */
+	enum repo_state state;	/* as the service is to show it: of what was listed, or one of ours */
+	enum row_absent absent;
+	enum row_held held;	/* nothing is done or said in Konnect about that */
+	int64_t missing_since;	/* Unix seconds: when it was not in the listing first, held or not; 0 = listed */
+	int64_t removed_at;	/* Unix seconds of ABSENT_REMOVED, else 0 */
 	char *service_name;	/* fixed for life */
 	char *service_id;	/* NULL until Konnect gave one */
 	int64_t target;		/* which service the repository is mapped to: TARGET_*, or the id of the row it shares */
-	char *resource_id;	/* of the resource that Konnect discovered, when it takes no other; NULL = given by its config */
+	char *resource_id;	/* of its resource, once Konnect has told; NULL = it is given by its configuration */
+	bool archived;		/* by us, as the repository is gone */
+	char *remembered;	/* services whose mappings went with that, a JSON array; NULL = nothing is to be undone */
 	char *mapping_id;
 	struct digest map_want;	/* of the mapping that is wanted, all zero = as it is; see target_digest() */
 	struct digest map_have;	/* of the one that Konnect has, all zero without */
@@ -108,7 +127,7 @@ struct cache_row {
 	struct digest want;	/* of the document that is wanted, all zero = no service of its own */
 	struct digest have;	/* of the acknowledged one, all zero without */
 	char *parked;		/* why Konnect refused the document that is wanted now, or NULL */
-	bool approved;		/* its creation, although creations are held */
+	bool approved;		/* what was held is let through: its creation, removal or exclusion */
 	unsigned theirs;	/* DOCUMENT_*: fields that somebody has edited in Konnect */
 };
 
@@ -124,25 +143,24 @@ int cache_row_save(struct cache *c, struct cache_row *r);
 /* Whether another row of any instance has that service name. */
 bool cache_service_name_taken(struct cache *c, const char *name, int64_t except_id);
 
-/* Sets or clears "missing" without touching anything else. 0 or -EIO. */
-int cache_row_set_missing(struct cache *c, int64_t id, int64_t since);
+/* Removals proven (not approved) since that time. 0 or -EIO. */
+int cache_removed_since(struct cache *c, int64_t instance, int64_t since, uint32_t *ret);
 
 /* The next row after after_id of that instance with work to do. With creations false no service to create, unless it is
  * approved. 0, -ENOENT, -EIO. */
 int cache_pending_next(struct cache *c, int64_t instance, int64_t after_id, bool creations, struct cache_row *ret);
 
-/* The next service to create, not approved, after the GUID in cursor. 0, -ENOENT, -EIO. */
+/* The next row after the GUID in cursor that may wait for approval: a service to create that is not approved, a row that is
+ * held, or one that is missing without explanation. 0, -ENOENT, -EIO. */
 int cache_held_next(struct cache *c, int64_t instance, const uint8_t cursor[16], struct cache_row *ret);
-
-/* Approves at most CACHE_BATCH_ROWS of those. 1 when there may be more, 0 at the end, -EIO. */
-int cache_approve_some(struct cache *c, int64_t instance);
 
 /* Lets every parked row of the instance be tried again. 0 or -EIO. */
 int cache_unpark(struct cache *c, int64_t instance);
 
 struct cache_counts {
-	uint32_t known;		/* listed now, excluded ones aside */
-	uint32_t missing;
+	uint32_t known;		/* listed now (or that held), excluded ones aside */
+	uint32_t missing, removed;	/* excluded ones aside */
+	uint32_t held;
 	uint32_t pending;
 	uint32_t creations;	/* of those pending: services to create that are not approved */
 	uint32_t parked;
@@ -153,8 +171,8 @@ int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret);
 struct cache_known {
 	int64_t id;
 	struct digest raw;
-	bool excluded;
-	bool missing;
+	bool excluded, held;	/* held: its removal */
+	enum row_absent absent;
 };
 
 /* Calls fn for at most CACHE_BATCH_ROWS rows of the instance, those after the GUID in cursor (zero at first), and
@@ -189,7 +207,7 @@ int cache_last_id(struct cache *c, int64_t *ret);
 /* The row after that id, whatever its state. 0, -ENOENT, -EIO. */
 int cache_row_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);
 
-/* The missing row after that id. 0, -ENOENT, -EIO. */
+/* The row after that id that is missing, removed or held. 0, -ENOENT, -EIO. */
 int cache_missing_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);
 
 /* The parked row after that id. 0, -ENOENT, -EIO. */

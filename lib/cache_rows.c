@@ -105,6 +105,11 @@ static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 	ret->elsewhere = sqlite3_column_int(st, at++) != 0;
 	ret->approved = sqlite3_column_int(st, at++) != 0;
 	ret->resource_id = column_text(st, at++);
+	ret->absent = (enum row_absent)sqlite3_column_int(st, at++);
+	ret->held = (enum row_held)sqlite3_column_int(st, at++);
+	ret->removed_at = sqlite3_column_int64(st, at++);
+	ret->archived = sqlite3_column_int(st, at++) != 0;
+	ret->remembered = column_text(st, at++);
 	(void)sqlite3_reset(st);
 	return 0;
 }
@@ -115,6 +120,7 @@ void cache_row_done(struct cache_row *r)
 	free(r->service_name);
 	free(r->service_id);
 	free(r->resource_id);
+	free(r->remembered);
 	free(r->mapping_id);
 	free(r->ack);
 	free(r->parked);
@@ -220,6 +226,11 @@ int cache_row_save(struct cache *c, struct cache_row *r)
 	(void)sqlite3_bind_int(st, at++, r->elsewhere);
 	(void)sqlite3_bind_int(st, at++, r->approved);
 	bind_text(st, at++, r->resource_id);
+	(void)sqlite3_bind_int(st, at++, (int)r->absent);
+	(void)sqlite3_bind_int(st, at++, (int)r->held);
+	(void)sqlite3_bind_int64(st, at++, r->removed_at);
+	(void)sqlite3_bind_int(st, at++, r->archived);
+	bind_text(st, at++, r->remembered);
 	e = cache_write(c, st);
 	if (e == 0 && r->id == 0)
 		r->id = sqlite3_last_insert_rowid(c->db);
@@ -240,15 +251,20 @@ bool cache_service_name_taken(struct cache *c, const char *name, int64_t except_
 	return taken;
 }
 
-int cache_row_set_missing(struct cache *c, int64_t id, int64_t since)
+int cache_removed_since(struct cache *c, int64_t instance, int64_t since, uint32_t *ret)
 {
-	sqlite3_stmt *st = cache_statement(c, SQL_ROW_MISSING);
+	sqlite3_stmt *st = cache_statement(c, SQL_REMOVED_SINCE);
+	int rc;
 
 	if (st == NULL)
 		return -EIO;
-	(void)sqlite3_bind_int64(st, 1, id);
+	(void)sqlite3_bind_int64(st, 1, instance);
 	(void)sqlite3_bind_int64(st, 2, since);
-	return cache_write(c, st);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*ret = (uint32_t)sqlite3_column_int64(st, 0);
+	(void)sqlite3_reset(st);
+	return rc == SQLITE_ROW ? 0 : cache_fail(c, rc);
 }
 
 int cache_held_next(struct cache *c, int64_t instance, const uint8_t cursor[16], struct cache_row *ret)
@@ -260,19 +276,6 @@ int cache_held_next(struct cache *c, int64_t instance, const uint8_t cursor[16],
 	(void)sqlite3_bind_int64(st, 1, instance);
 	(void)sqlite3_bind_blob(st, 2, cursor, 16, SQLITE_STATIC);
 	return read_row(c, st, ret);
-}
-
-int cache_approve_some(struct cache *c, int64_t instance)
-{
-	sqlite3_stmt *st = cache_statement(c, SQL_APPROVE);
-	int e;
-
-	if (st == NULL)
-		return -EIO;
-	(void)sqlite3_bind_int64(st, 1, instance);
-	(void)sqlite3_bind_int(st, 2, CACHE_BATCH_ROWS);
-	e = cache_write(c, st);
-	return e < 0 ? e : sqlite3_changes(c->db) == CACHE_BATCH_ROWS ? 1 : 0;
 }
 
 bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id)
@@ -326,9 +329,11 @@ int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret)
 	*ret = (struct cache_counts){
 		.known = (uint32_t)sqlite3_column_int64(st, 0),
 		.missing = (uint32_t)sqlite3_column_int64(st, 1),
-		.pending = (uint32_t)sqlite3_column_int64(st, 2),
-		.creations = (uint32_t)sqlite3_column_int64(st, 3),
-		.parked = (uint32_t)sqlite3_column_int64(st, 4),
+		.removed = (uint32_t)sqlite3_column_int64(st, 2),
+		.held = (uint32_t)sqlite3_column_int64(st, 3),
+		.pending = (uint32_t)sqlite3_column_int64(st, 4),
+		.creations = (uint32_t)sqlite3_column_int64(st, 5),
+		.parked = (uint32_t)sqlite3_column_int64(st, 6),
 	};
 	(void)sqlite3_reset(st);
 	return 0;
@@ -350,7 +355,8 @@ int cache_known_some(struct cache *c, int64_t instance, uint8_t cursor[16],
 	for (; (rc = sqlite3_step(st)) == SQLITE_ROW; n++) {
 		struct cache_known k = { .id = sqlite3_column_int64(st, 0),
 					 .excluded = sqlite3_column_int(st, 3) == REPO_EXCLUDED,
-					 .missing = sqlite3_column_int64(st, 4) != 0 };
+					 .absent = (enum row_absent)sqlite3_column_int(st, 4),
+					 .held = sqlite3_column_int(st, 5) == HELD_REMOVAL };
 
 		column_blob16(st, 1, cursor);
 		column_blob16(st, 2, k.raw.b);

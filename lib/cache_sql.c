@@ -3,10 +3,10 @@
 
 #define LISTED "guid, name, project_id, project_name, description, visibility, default_branch, web_url, flags"
 #define ROW "id, instance, " LISTED ", raw, state, missing_since, service_name, service_id, mapping_id, ack, want, have, parked, theirs, " \
-	"kind, target, map_want, map_have, elsewhere, approved, resource_id"
+	"kind, target, map_want, map_have, elsewhere, approved, resource_id, absent, held, removed_at, archived, remembered"
 
-/* The rows with work to do; the partial index pending_rows has the same words. States 4 and 5 are excluded and missing. */
-#define PENDING "state < 4 AND missing_since = 0 AND parked IS NULL AND (have IS NOT want OR map_have IS NOT map_want)"
+/* The rows with work to do; the partial index pending_rows has the same words. */
+#define PENDING "parked IS NULL AND (have IS NOT want OR map_have IS NOT map_want)"
 #define CREATION "service_id IS NULL AND want IS NOT NULL AND approved = 0"
 
 static const char *const texts[SQL_STATEMENTS] = {
@@ -27,30 +27,30 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROW_BY_GUID] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_BY_ID] = "SELECT " ROW " FROM repository WHERE id = ?1",
 	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
+			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
 	[SQL_ROW_UPDATE] = "UPDATE repository SET instance = ?2, guid = ?3, name = ?4, project_id = ?5, project_name = ?6, "
 			   "description = ?7, visibility = ?8, default_branch = ?9, web_url = ?10, flags = ?11, raw = ?12, "
 			   "state = ?13, missing_since = ?14, service_name = ?15, service_id = ?16, mapping_id = ?17, "
 			   "ack = ?18, want = ?19, have = ?20, parked = ?21, theirs = ?22, kind = ?23, "
 			   "target = ?24, map_want = ?25, map_have = ?26, elsewhere = ?27, "
-			   "approved = ?28, resource_id = ?29 WHERE id = ?1",
-	[SQL_ROW_MISSING] = "UPDATE repository SET missing_since = ?2 WHERE id = ?1",
+			   "approved = ?28, resource_id = ?29, "
+			   "absent = ?30, held = ?31, removed_at = ?32, archived = ?33, "
+			   "remembered = ?34 WHERE id = ?1",
+	[SQL_REMOVED_SINCE] = "SELECT count(*) FROM repository WHERE instance = ?1 AND absent = 2 AND state <> 4 AND approved = 0 AND removed_at > ?2",
 	[SQL_NAME_TAKEN] = "SELECT 1 FROM repository WHERE service_name = ?1 AND id <> ?2",
 	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING " ORDER BY id LIMIT 1",
 	[SQL_PENDING_HELD] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING
 			     " AND NOT (" CREATION ") ORDER BY id LIMIT 1",
-	[SQL_HELD_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid > ?2 AND " PENDING " AND " CREATION
-			  " ORDER BY guid LIMIT 1",
-	[SQL_APPROVE] = "UPDATE repository SET approved = 1 WHERE id IN (SELECT id FROM repository WHERE instance = ?1 AND " PENDING
-			" AND " CREATION " LIMIT ?2)",
+	[SQL_HELD_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid > ?2 AND (absent = 1 OR held <> 0 OR (" PENDING
+			  " AND " CREATION ")) ORDER BY guid LIMIT 1",
 	[SQL_HAS_MAPPING] = "SELECT 1 FROM repository WHERE instance = ?1 AND mapping_id = ?2",
 	[SQL_FORGET] = "DELETE FROM repository WHERE id IN (SELECT id FROM repository WHERE instance = ?1 LIMIT ?2)",
 	[SQL_UNPARK] = "UPDATE repository SET parked = NULL WHERE instance = ?1 AND parked IS NOT NULL",
-	[SQL_COUNTS] = "SELECT total(kind = 0 AND state < 4 AND missing_since = 0), "
-		       "total(kind = 0 AND state < 4 AND missing_since <> 0), "
+	[SQL_COUNTS] = "SELECT total(kind = 0 AND state <> 4 AND absent = 0), "
+		       "total(absent = 1 AND state <> 4), total(absent = 2 AND state <> 4), total(held <> 0), "
 		       "total(" PENDING "), "
 		       "total(" PENDING " AND " CREATION "), total(parked IS NOT NULL) FROM repository WHERE instance = ?1",
-	[SQL_KNOWN] = "SELECT id, guid, raw, state, missing_since FROM repository WHERE instance = ?1 AND guid > ?2 "
+	[SQL_KNOWN] = "SELECT id, guid, raw, state, absent, held FROM repository WHERE instance = ?1 AND guid > ?2 "
 		      "AND kind = 0 ORDER BY guid LIMIT ?3",
 	[SQL_COUNT] = "SELECT count(*) FROM repository WHERE instance = ?1 AND kind = 0",
 	[SQL_RAW] = "SELECT raw FROM repository WHERE instance = ?1 AND guid = ?2",
@@ -60,8 +60,8 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROW_BY_NAME] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND project_name = ?2 COLLATE NOCASE "
 			    "AND name = ?3 COLLATE NOCASE AND kind = 0",
 	[SQL_LAST_ID] = "SELECT coalesce(max(id), 0) FROM repository",
-	[SQL_MISSING_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND missing_since <> 0 "
-			     "AND state < 4 AND kind = 0 ORDER BY id LIMIT 1",
+	[SQL_MISSING_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND ((absent <> 0 AND state <> 4) OR held <> 0) "
+			     "ORDER BY id LIMIT 1",
 	[SQL_PARKED_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND parked IS NOT NULL "
 			    "ORDER BY id LIMIT 1",
 	[SQL_STAGE_CLEAR] = "DELETE FROM staged WHERE id IN (SELECT id FROM staged WHERE instance = ?1 LIMIT ?2)",
@@ -87,7 +87,9 @@ const char cache_schema[] =
 	" state INTEGER NOT NULL, missing_since INTEGER NOT NULL DEFAULT 0, service_name TEXT, service_id TEXT,"
 	" mapping_id TEXT, ack TEXT, want BLOB, have BLOB, parked TEXT,"
 	" theirs INTEGER NOT NULL DEFAULT 0, kind INTEGER NOT NULL DEFAULT 0, target INTEGER NOT NULL DEFAULT 0, map_want BLOB,"
-	" map_have BLOB, elsewhere INTEGER NOT NULL DEFAULT 0, approved INTEGER NOT NULL DEFAULT 0, resource_id TEXT, UNIQUE(instance, guid));"
+	" map_have BLOB, elsewhere INTEGER NOT NULL DEFAULT 0, approved INTEGER NOT NULL DEFAULT 0, resource_id TEXT, absent INTEGER NOT NULL DEFAULT 0,"
+	" held INTEGER NOT NULL DEFAULT 0, removed_at INTEGER NOT NULL DEFAULT 0,"
+	" archived INTEGER NOT NULL DEFAULT 0, remembered TEXT, UNIQUE(instance, guid));"
 	"CREATE INDEX instance_rows ON repository(instance);"
 	"CREATE INDEX mapping_ids ON repository(mapping_id) WHERE mapping_id IS NOT NULL;"
 	"CREATE INDEX service_ids ON repository(service_id) WHERE service_id IS NOT NULL;"

@@ -22,6 +22,9 @@ enum map_to { MAP_TO_REPOSITORY, MAP_TO_PROJECT, MAP_TO_NONE };
 /* Which repositories get a service of their own. */
 enum create { CREATE_UNMAPPED, CREATE_ALWAYS, CREATE_NEVER };
 
+/* What becomes of the service of a repository that is removed, or excluded. */
+enum on_remove { ON_REMOVE_MARK, ON_REMOVE_ARCHIVE, ON_REMOVE_DELETE };
+
 /* Repositories that are mapped to a named service. */
 struct config_map {
 	char *service;
@@ -45,6 +48,8 @@ struct config_instance {
 	struct config_map *maps; /* in the order they are written: the first that matches wins */
 	size_t n_maps;
 	struct removal_limit removal_limit;
+	enum on_remove on_remove;
+	int64_t remove_unexplained; /* seconds, 0 = never */
 	bool share_pat;
 	struct label *labels;
 	size_t n_labels;

@@ -59,7 +59,7 @@ void config_option_default(const struct config_option *o, void *base);
 
 extern const struct config_type config_type_text, config_type_url, config_type_region, config_type_int,
 	config_type_span, config_type_bool, config_type_level, config_type_format, config_type_limit,
-	config_type_globs, config_type_labels, config_type_map_to, config_type_create;
+	config_type_globs, config_type_labels, config_type_map_to, config_type_on_remove, config_type_span_or_never, config_type_create;
 
 /* s in double quotes, so that libConfuse reads back the same bytes. */
 void config_print_string(const char *s, FILE *f);

@@ -16,6 +16,7 @@
 static const char *const regions[] = { "us", "eu", "au", "me", "in", "sg" };
 static const char *const log_formats[] = { "auto", "journal", "text", "json" };	/* order of enum log_format */
 static const char *const map_tos[] = { "repository", "project", "none" };	/* order of enum map_to */
+static const char *const on_removes[] = { "mark", "archive", "delete" };	/* order of enum on_remove */
 static const char *const creates[] = { "unmapped", "always", "never" };		/* order of enum create */
 static const struct {
 	const char *name;
@@ -356,6 +357,22 @@ static const char *span_set(const struct config_option *o, char *const *values, 
 	return NULL;
 }
 
+static const char *span_or_never_set(const struct config_option *o, char *const *values, size_t n, void *field, size_t *bad)
+{
+	if (strcmp(values[0], "never") != 0)
+		return span_set(o, values, n, field, bad);
+	*bad = 0;
+	*(int64_t *)field = 0;
+	return NULL;
+}
+
+static void span_or_never_print(const void *field, FILE *f)
+{
+	char buf[64];
+
+	fprintf(f, "\"%s\"", *(const int64_t *)field > 0 ? format_span(buf, sizeof(buf), *(const int64_t *)field) : "never");
+}
+
 static void span_print(const void *field, FILE *f)
 {
 	char buf[64];
@@ -441,6 +458,19 @@ static const char *map_to_set(const struct config_option *o, char *const *values
 static void map_to_print(const void *field, FILE *f)
 {
 	config_print_string(map_tos[*(const enum map_to *)field], f);
+}
+
+static const char *on_remove_set(const struct config_option *o, char *const *values, size_t n, void *field, size_t *bad)
+{
+	(void)o;
+	(void)n;
+	*bad = 0;
+	return word_set(on_removes, ELEMENTSOF(on_removes), values[0], field);
+}
+
+static void on_remove_print(const void *field, FILE *f)
+{
+	config_print_string(on_removes[*(const enum on_remove *)field], f);
 }
 
 static const char *create_set(const struct config_option *o, char *const *values, size_t n, void *field, size_t *bad)
@@ -624,9 +654,13 @@ const struct config_type config_type_url = {
 const struct config_type config_type_region = { .set = region_set, .clear = text_clear };
 const struct config_type config_type_int = { .set = int_set, .clear = no_clear, .print = int_print };
 const struct config_type config_type_span = { .set = span_set, .clear = no_clear, .print = span_print };
+const struct config_type config_type_span_or_never = {
+	.set = span_or_never_set, .clear = no_clear, .print = span_or_never_print,
+};
 const struct config_type config_type_bool = { .set = bool_set, .clear = no_clear, .print = bool_print };
 const struct config_type config_type_level = { .set = level_set, .clear = no_clear, .print = level_print };
 const struct config_type config_type_map_to = { .set = map_to_set, .clear = no_clear, .print = map_to_print };
+const struct config_type config_type_on_remove = { .set = on_remove_set, .clear = no_clear, .print = on_remove_print };
 const struct config_type config_type_create = { .set = create_set, .clear = no_clear, .print = create_print };
 const struct config_type config_type_format = { .set = format_set, .clear = no_clear, .print = format_print };
 const struct config_type config_type_limit = { .set = limit_set, .clear = no_clear, .print = limit_print };

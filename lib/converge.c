@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "converge_gone.h"
 #include "document.h"
 #include "limits.h"
 #include "target.h"
@@ -27,8 +28,9 @@ static void make_want(struct converge *c)
 
 	if (text == NULL)
 		return;
-	if (c->row.kind == ROW_NAMED && c->row.service_id != NULL) {
-		/* used as it is, whoever's it may be */
+	if ((c->row.kind == ROW_NAMED && c->row.service_id != NULL) ||
+	    (c->row.kind == ROW_REPOSITORY && c->row.state >= REPO_EXCLUDED && c->row.service_id == NULL)) {
+		/* used as it is, whoever's it may be; or gone, and not made again for what is gone itself */
 		c->row.want = c->row.have;
 		return;
 	}
@@ -93,6 +95,10 @@ static void park_undiscovered(struct converge *c)
 
 static void next_mapping_step(struct converge *c)
 {
+	const struct digest unmapped = target_unmapped();
+
+	if (c->row.mapping_id == NULL && same(&c->row.map_want, &unmapped))
+		c->row.map_have = unmapped;
 	if (same(&c->row.map_have, &c->row.map_want))
 		c->step = CONVERGE_DONE;
 	else if (c->row.mapping_id != NULL)
@@ -106,10 +112,14 @@ static void next_mapping_step(struct converge *c)
 /* Where the row stands decides what comes next, so that a restart at any point goes on from there. */
 static void next_step(struct converge *c)
 {
-	if (has_service(c) && c->row.service_id == NULL)
+	bool wants_service = has_service(c) && !digest_is_zero(&c->row.want);
+
+	if (gone_returns(c) || (gone_archives(c) && (!wants_service || same(&c->row.have, &c->row.want))))
+		gone_next_step(c);
+	else if (wants_service && c->row.service_id == NULL)
 		/* a named service is somebody's more often than not */
 		c->step = c->row.kind == ROW_NAMED && !c->looked_up ? CONVERGE_LOOKUP : CONVERGE_CREATE;
-	else if (has_service(c) && !same(&c->row.have, &c->row.want))
+	else if (wants_service && !same(&c->row.have, &c->row.want))
 		c->step = c->custom_fields == NULL && document_patch_needs_read(c->have, c->want) ? CONVERGE_READ : CONVERGE_PATCH;
 	else
 		next_mapping_step(c);
@@ -161,8 +171,12 @@ void converge_init(struct converge *c, const struct config_instance *config, con
 	if (has_service(c))
 		load_have(c);
 	make_want(c);
+	/* what is to go needs no document */
+	if (has_service(c) && config->on_remove == ON_REMOVE_DELETE && c->row.kind == ROW_REPOSITORY &&
+	    (c->row.state == REPO_EXCLUDED || c->row.state == REPO_REMOVED))
+		c->row.want = (struct digest){ 0 };
 	/* only now are the keys known by which Konnect knows a resource */
-	if (c->row.kind == ROW_REPOSITORY && c->row.target != TARGET_NONE)
+	if (c->row.kind == ROW_REPOSITORY && c->row.target != TARGET_NONE && c->row.state < REPO_EXCLUDED)
 		c->row.map_want = target_digest(key, config, instance->resource_keys, &c->row);
 	next_step(c);
 }
@@ -258,6 +272,15 @@ bool converge_request(const struct converge *c, struct konnect_request *ret)
 		mapping = konnect_encode(mapped_service(c));
 		ret->path = xasprintf("/v1/resource-mappings?filter%%5Bservice.id%%5D%%5Beq%%5D=%s&page%%5Bsize%%5D=%d", mapping,
 				      KONNECT_PAGE_SIZE);
+		return true;
+	case CONVERGE_GONE_FIND:
+	case CONVERGE_GONE_REMEMBER:
+	case CONVERGE_GONE_ARCHIVE:
+	case CONVERGE_GONE_CHECK:
+	case CONVERGE_GONE_DELETE:
+	case CONVERGE_GONE_UNARCHIVE:
+	case CONVERGE_GONE_RESTORE:
+		gone_request(c, ret);
 		return true;
 	case CONVERGE_DONE:
 	case CONVERGE_PARKED:
@@ -449,6 +472,7 @@ static void map_lookup_answer(struct converge *c, int status, const json_t *answ
 
 void converge_answer(struct converge *c, int status, const json_t *answer)
 {
+	const struct digest unmapped = target_unmapped();
 	bool ok = status >= 200 && status < 300;
 	char reason[MESSAGE_MAX];
 
@@ -488,8 +512,13 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 		return;
 	case CONVERGE_UNMAP:
 		if (ok || status == 404) {
+			bool for_good = same(&c->row.map_want, &unmapped);
+
 			set_text(&c->row.mapping_id, NULL);
-			c->row.map_have = (struct digest){ 0 };
+			/* it may be another resource that is mapped next: one of another name */
+			if (!c->instance->discovers)
+				set_text(&c->row.resource_id, NULL);
+			c->row.map_have = for_good ? unmapped : (struct digest){ 0 };
 			c->changed = true;
 			next_step(c);
 		} else {
@@ -499,10 +528,16 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 	case CONVERGE_MAP:
 		if (ok && *konnect_text(answer, "id") != '\0') {
 			mapped(c, konnect_text(answer, "id"));
+			if (*konnect_text(json_object_get(answer, "resource"), "id") != '\0')
+				set_text(&c->row.resource_id, konnect_text(json_object_get(answer, "resource"), "id"));
 			next_step(c);
 		} else if ((ok || status == 409) && !c->map_lookup_done) {
 			c->step = CONVERGE_MAP_LOOKUP;
-		} else if (konnect_resource_refused(status, answer) || (c->row.resource_id != NULL && status == 404)) {
+		} else if (c->row.resource_id != NULL && !c->instance->discovers && status >= 400) {
+			/* the resource as it was is not there any more: give it by its configuration */
+			set_text(&c->row.resource_id, NULL);
+			next_step(c);
+		} else if (konnect_resource_refused(status, answer) || (c->instance->discovers && status == 404)) {
 			park_undiscovered(c);
 		} else {
 			park(c, "mapping the repository was", status, answer);
@@ -510,6 +545,18 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 		return;
 	case CONVERGE_MAP_LOOKUP:
 		map_lookup_answer(c, status, answer);
+		return;
+	case CONVERGE_GONE_FIND:
+	case CONVERGE_GONE_REMEMBER:
+	case CONVERGE_GONE_ARCHIVE:
+	case CONVERGE_GONE_CHECK:
+	case CONVERGE_GONE_DELETE:
+	case CONVERGE_GONE_UNARCHIVE:
+	case CONVERGE_GONE_RESTORE:
+		if (gone_answer(c, status, answer))
+			next_step(c);
+		else
+			park(c, "archiving the resource was", status, answer);
 		return;
 	case CONVERGE_DONE:
 	case CONVERGE_PARKED:

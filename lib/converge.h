@@ -17,6 +17,13 @@ enum converge_step {
 	CONVERGE_UNMAP,		/* DELETE our mapping, which leads somewhere else */
 	CONVERGE_MAP,		/* POST the mapping, which creates the resource */
 	CONVERGE_MAP_LOOKUP,	/* the mapping exists: find its id */
+	CONVERGE_GONE_FIND,	/* GET our mapping, to know its resource */
+	CONVERGE_GONE_REMEMBER,	/* GET the resource's mappings, which archiving drops */
+	CONVERGE_GONE_ARCHIVE,	/* PATCH the resource */
+	CONVERGE_GONE_CHECK,	/* GET our service: is it still? */
+	CONVERGE_GONE_DELETE,	/* DELETE it */
+	CONVERGE_GONE_UNARCHIVE, /* PATCH the resource: the repository is back */
+	CONVERGE_GONE_RESTORE,	/* POST one of the mappings that are remembered */
 	CONVERGE_DONE,
 	CONVERGE_PARKED,	/* row.parked says why */
 };
@@ -39,6 +46,8 @@ struct converge {
 	bool looked_up;		/* nobody has the named service */
 	bool recreated;		/* once is a deletion, twice would be a loop */
 	bool gone;		/* a PATCH said 404, to be confirmed by a read */
+	bool remembered;	/* the resource's mappings were read just now */
+	bool checked;		/* the service to be deleted is ours, as of now */
 	bool created, changed, adopted, name_taken; /* what happened, for the log */
 };
 

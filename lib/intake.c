@@ -1,36 +1,14 @@
-#include "intake.h"
+#include "intake_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "document.h"
-#include "known.h"
+#include "guard.h"
 #include "limits.h"
-#include "listing.h"
 #include "plan.h"
 #include "target.h"
 #include "util.h"
-
-/* In this order. What the listing has comes before what it has not, so that a hold keeps nothing else back. */
-enum phase { PHASE_LOAD, PHASE_CLEAR, PHASE_RECEIVE, PHASE_STAGED, PHASE_RECONSIDER, PHASE_JUDGE, PHASE_RECORD, PHASE_DONE };
-
-struct intake {
-	struct cache *cache;
-	const struct config_instance *config;
-	struct cache_instance *instance;
-	intake_event_fn on_event;
-	void *arg;
-	enum phase phase;
-	uint8_t load_cursor[16];
-	struct known *known;
-	size_t n_known;
-	struct listing *listing;
-	const char *error;
-	struct digest config_digest;	/* of what the configuration makes of a repository */
-	int64_t row_cursor;
-	size_t known_cursor;
-	struct intake_result result;
-};
 
 /* Everything of the configuration that a row's state or document depends on. */
 static struct digest digest_of_config(const struct cache *cache, const struct config_instance *c)
@@ -55,6 +33,7 @@ static struct digest digest_of_config(const struct cache *cache, const struct co
 		json_object_set_new(all, key, globs);
 	}
 	json_object_set_new(all, "map_to", json_integer(c->map_to));
+	json_object_set_new(all, "on_remove", json_integer(c->on_remove));
 	json_object_set_new(all, "create", json_integer(c->create));
 	json_object_set_new(all, "include_disabled", json_boolean(c->include_disabled));
 	json_object_set_new(all, "instance", json_string(labels));
@@ -67,6 +46,7 @@ static struct digest digest_of_config(const struct cache *cache, const struct co
 }
 
 static int on_element(void *arg, const char *p, size_t n);
+static int weigh_change(struct intake *i, const struct repo *r);
 
 struct intake *intake_new(struct cache *cache, const struct config_instance *config, struct cache_instance *instance,
 			  intake_event_fn on_event, void *arg)
@@ -88,6 +68,7 @@ struct intake *intake_free(struct intake *i)
 	if (i == NULL)
 		return NULL;
 	known_free(i->known);
+	free(i->projects);
 	listing_free(i->listing);
 	free(i);
 	return NULL;
@@ -97,9 +78,9 @@ static void on_known(void *arg, const struct cache_known *k)
 {
 	struct intake *i = arg;
 
-	known_add(i->known, &k->raw, k->id, k->excluded, k->missing);
+	known_add(i->known, &k->raw, k->id, k->excluded, k->absent, k->held);
 	i->n_known++;
-	if (!k->excluded && !k->missing)
+	if (!k->excluded && k->absent == ABSENT_NOT)
 		i->result.known++;
 }
 
@@ -128,8 +109,11 @@ int intake_load_step(struct intake *i)
 		}
 		return r;
 	case PHASE_RECEIVE:
+	case PHASE_WEIGH:
 	case PHASE_STAGED:
 	case PHASE_RECONSIDER:
+	case PHASE_PROJECTS:
+	case PHASE_BINS:
 	case PHASE_JUDGE:
 	case PHASE_RECORD:
 	case PHASE_DONE:
@@ -156,7 +140,7 @@ static int on_element(void *arg, const char *p, size_t n)
 	case KNOWN_SEEN:
 		return 0;
 	case KNOWN_SEEN_AGAIN:
-		return twice(i);
+		return GUARD("duplicate") ? twice(i) : 0;
 	case KNOWN_ABSENT:
 		break;
 	}
@@ -164,10 +148,12 @@ static int on_element(void *arg, const char *p, size_t n)
 	if (e < 0)
 		return e;
 	e = cache_raw_by_guid(i->cache, i->instance->id, r.guid, &old);
-	if (e == 0 && known_mark(i->known, &old) == KNOWN_SEEN_AGAIN)
+	if (e == 0 && known_mark(i->known, &old) == KNOWN_SEEN_AGAIN && GUARD("duplicate"))
 		e = twice(i);
 	else if (e == 0 || e == -ENOENT)
 		e = cache_stage_add(i->cache, i->instance->id, &r, &raw);
+	if (e == 0)
+		e = weigh_change(i, &r);
 	repo_done(&r);
 	return e == -EEXIST ? twice(i) : e;
 }
@@ -175,6 +161,12 @@ static int on_element(void *arg, const char *p, size_t n)
 int intake_feed(struct intake *i, const char *p, size_t n)
 {
 	return listing_feed(i->listing, p, n);
+}
+
+/* The configuration has changed since the rows were considered. */
+static bool config_is_stale(const struct intake *i)
+{
+	return i->n_known > 0 && memcmp(&i->config_digest, &i->instance->config, sizeof(i->config_digest)) != 0;
 }
 
 int intake_finish(struct intake *i)
@@ -185,7 +177,14 @@ int intake_finish(struct intake *i)
 		e = cache_flush(i->cache);
 	if (e == 0) {
 		i->result.listed = listing_count(i->listing);
-		i->phase = PHASE_STAGED;
+		i->result.removal_limit = plan_removal_limit(&i->config->removal_limit, i->result.known);
+		i->stale = config_is_stale(i);
+		i->phase = i->stale ? PHASE_WEIGH : PHASE_STAGED;
+	}
+	if (e == 0 && i->stale) {
+		/* until all are considered the rows are of no one configuration, the old one included */
+		i->instance->config = (struct digest){ 0 };
+		e = cache_instance_save(i->cache, i->instance);
 	}
 	return e;
 }
@@ -200,18 +199,61 @@ uint32_t intake_count(const struct intake *i)
 	return listing_count(i->listing);
 }
 
-/* What the row's repository now means for Konnect. 0 or -EIO. */
-static int consider(struct intake *i, struct cache_row *row)
+/* It is in the catalog, and its exclusion is something to weigh. */
+static bool could_be_excluded(const struct cache_row *row)
 {
+	return row->kind == ROW_REPOSITORY && (row->service_id != NULL || row->mapping_id != NULL) && row->absent == ABSENT_NOT &&
+	       row->state != REPO_EXCLUDED && !row->approved;
+}
+
+/* What Azure DevOps changed can exclude as much as a filter can: a project that is renamed, say. 0 or -EIO. */
+static int weigh_change(struct intake *i, const struct repo *r)
+{
+	struct cache_row row = { 0 };
 	int e;
 
-	row->state = plan_excludes(i->config, &row->repo) ? REPO_EXCLUDED : repo_listed_state(&row->repo);
-	if (row->state == REPO_EXCLUDED)
+	if (i->n_known == 0 || !plan_excludes(i->config, r))
 		return 0;
-	e = target_choose(i->cache, i->config, row);
+	e = cache_row_by_guid(i->cache, i->instance->id, r->guid, &row);
+	i->would_exclude += e == 0 && could_be_excluded(&row);
+	cache_row_done(&row);
+	return e == -ENOENT ? 0 : e;
+}
+
+static bool newly_excluded(const struct intake *i, const struct cache_row *row)
+{
+	return could_be_excluded(row) && plan_excludes(i->config, &row->repo);
+}
+
+int intake_consider(struct intake *i, struct cache_row *row)
+{
+	bool hold = i->would_exclude > i->result.removal_limit && GUARD("filter") && newly_excluded(i, row);
+	int e = 0;
+
+	if (row->held == HELD_EXCLUSION)
+		row->held = HELD_NOT;
+	if (hold) {
+		row->held = HELD_EXCLUSION;
+		i->result.held_exclusions++;
+		return 0;
+	}
+	row->state = plan_excludes(i->config, &row->repo) ? REPO_EXCLUDED : repo_listed_state(&row->repo);
+	if (row->state != REPO_EXCLUDED) {
+		e = target_choose(i->cache, i->config, row);
+		row->approved = row->approved && row->service_id == NULL;
+	}
 	if (e == 0)
 		target_consider(i->cache, i->config, i->instance->resource_keys, row);
 	return e;
+}
+
+void intake_present(struct cache_row *row)
+{
+	/* an approved removal is no approval of what follows when it is back */
+	row->approved = row->approved && row->service_id == NULL && row->absent != ABSENT_REMOVED;
+	row->absent = ABSENT_NOT;
+	row->held = row->held == HELD_REMOVAL ? HELD_NOT : row->held;
+	row->missing_since = row->removed_at = 0;
 }
 
 /* Takes r. */
@@ -219,7 +261,7 @@ static int apply_staged(struct intake *i, struct repo *r, const struct digest *r
 {
 	struct cache_row row = { 0 };
 	int e = cache_row_by_guid(i->cache, i->instance->id, r->guid, &row);
-	bool returned = e == 0 && row.missing_since != 0;
+	bool returned = e == 0 && row.absent != ABSENT_NOT && row.state != REPO_EXCLUDED;
 
 	if (e == -ENOENT) {
 		row.instance = i->instance->id;
@@ -233,16 +275,36 @@ static int apply_staged(struct intake *i, struct repo *r, const struct digest *r
 	}
 	row.repo = *r;
 	row.raw = *raw;
-	row.missing_since = 0;
-	e = consider(i, &row);
+	intake_present(&row);
+	e = intake_consider(i, &row);
 	if (e == 0)
 		e = cache_row_save(i->cache, &row);
 	if (e == 0 && returned) {
 		i->result.returned++;
-		i->on_event(i->arg, &row, false);
+		i->on_event(i->arg, &row, INTAKE_RETURNED);
 	}
 	cache_row_done(&row);
 	return e == -EEXIST ? -EIO : e;
+}
+
+static int step_weigh(struct intake *i)
+{
+	for (unsigned n = 0; n < CACHE_BATCH_ROWS; n++) {
+		struct cache_row row = { 0 };
+		int e = cache_row_next(i->cache, i->instance->id, i->row_cursor, &row);
+
+		if (e == -ENOENT) {
+			i->row_cursor = 0;
+			i->phase = PHASE_STAGED;
+			return 1;
+		}
+		if (e < 0)
+			return e;
+		i->row_cursor = row.id;
+		i->would_exclude += newly_excluded(i, &row);
+		cache_row_done(&row);
+	}
+	return 1;
 }
 
 static int step_staged(struct intake *i)
@@ -253,11 +315,15 @@ static int step_staged(struct intake *i)
 		int e = cache_stage_take(i->cache, i->instance->id, &r, &raw);
 
 		if (e == -ENOENT) {
-			bool stale = memcmp(&i->config_digest, &i->instance->config, sizeof(i->config_digest)) != 0;
-
-			/* what has just been applied was considered just now */
-			i->phase = stale && i->n_known > 0 ? PHASE_RECONSIDER : PHASE_JUDGE;
-			i->instance->config = stale && i->n_known > 0 ? i->instance->config : i->config_digest;
+			i->phase = i->stale ? PHASE_RECONSIDER : PHASE_PROJECTS;
+			if (i->stale)
+				/* what has just been applied is counted with all the others */
+				i->result.held_exclusions = 0;
+			else if (i->result.held_exclusions > 0)
+				/* what is held is weighed again at every poll */
+				i->instance->config = (struct digest){ 0 };
+			if (i->n_known == 0)
+				i->instance->config = i->config_digest;
 			return 1;
 		}
 		if (e == 0)
@@ -268,7 +334,15 @@ static int step_staged(struct intake *i)
 	return 1;
 }
 
-/* The configuration has changed since the rows were considered. */
+/* What is absent keeps the state it has; its document may be another all the same. */
+static int reconsider(struct intake *i, struct cache_row *row)
+{
+	if (row->kind == ROW_REPOSITORY && row->absent == ABSENT_NOT)
+		return intake_consider(i, row);
+	target_consider(i->cache, i->config, i->instance->resource_keys, row);
+	return 0;
+}
+
 static int step_reconsider(struct intake *i)
 {
 	for (unsigned n = 0; n < CACHE_BATCH_ROWS; n++) {
@@ -276,17 +350,16 @@ static int step_reconsider(struct intake *i)
 		int e = cache_row_next(i->cache, i->instance->id, i->row_cursor, &row);
 
 		if (e == -ENOENT) {
-			i->phase = PHASE_JUDGE;
-			i->instance->config = i->config_digest;
+			i->phase = PHASE_PROJECTS;
+			/* what is held is weighed again at every poll */
+			if (i->result.held_exclusions == 0)
+				i->instance->config = i->config_digest;
 			return 1;
 		}
 		if (e < 0)
 			return e;
 		i->row_cursor = row.id;
-		if (row.kind == ROW_REPOSITORY)
-			e = consider(i, &row);
-		else
-			target_consider(i->cache, i->config, NULL, &row);
+		e = reconsider(i, &row);
 		if (e == 0)
 			e = cache_row_save(i->cache, &row);
 		cache_row_done(&row);
@@ -296,64 +369,24 @@ static int step_reconsider(struct intake *i)
 	return 1;
 }
 
-static void judge(struct intake *i)
+const char *intake_next_project(struct intake *i)
 {
-	struct known_entry k;
-	size_t cursor = 0;
-
-	while (known_next(i->known, &cursor, &k))
-		if (!k.seen && !k.excluded && !k.missing)
-			i->result.missing++;
-	i->result.removal_limit = plan_removal_limit(&i->config->removal_limit, i->result.known);
-	i->result.everything_gone = i->result.known > 0 && i->result.missing == i->result.known;
-	i->result.held = i->result.everything_gone || i->result.missing > i->result.removal_limit;
-	i->phase = PHASE_RECORD;
+	if (i->phase != PHASE_BINS)
+		return NULL;
+	if (i->project < i->n_projects)
+		return i->projects[i->project++];
+	i->phase = PHASE_JUDGE;
+	return NULL;
 }
 
-static int record(struct intake *i, const struct known_entry *k, int64_t now)
+int intake_prove(struct intake *i, const uint8_t guid[16])
 {
-	struct cache_row row = { 0 };
-	int e = cache_row_set_missing(i->cache, k->id, k->seen ? 0 : now);
+	struct digest raw;
+	int e = cache_raw_by_guid(i->cache, i->instance->id, guid, &raw);
 
 	if (e == 0)
-		e = cache_row_by_id(i->cache, k->id, &row);
-	if (e < 0)
-		return -EIO;
-	if (k->seen)
-		i->result.returned++;
-	if (!k->excluded)
-		i->on_event(i->arg, &row, !k->seen);
-	cache_row_done(&row);
-	return 0;
-}
-
-/* Those that went missing, unless that is held, and those that came back as they were. */
-static int step_record(struct intake *i, int64_t now)
-{
-	struct known_entry k;
-	unsigned n = 0;
-
-	while (n < CACHE_BATCH_ROWS && known_next(i->known, &i->known_cursor, &k)) {
-		bool gone = !k.seen && !k.missing && !i->result.held, back = k.seen && k.missing;
-		struct cache_row row = { 0 };
-		int e;
-
-		if (!gone && !back)
-			continue;
-		/* an element that changed while it was missing has been applied already */
-		if (back && cache_row_by_id(i->cache, k.id, &row) == 0 && row.missing_since == 0) {
-			cache_row_done(&row);
-			continue;
-		}
-		cache_row_done(&row);
-		e = record(i, &k, now);
-		if (e < 0)
-			return e;
-		n++;
-	}
-	if (n < CACHE_BATCH_ROWS)
-		i->phase = PHASE_DONE;
-	return n < CACHE_BATCH_ROWS ? 0 : 1;
+		known_prove(i->known, &raw);
+	return e == -ENOENT ? 0 : e;
 }
 
 int intake_apply_step(struct intake *i, int64_t now)
@@ -361,18 +394,33 @@ int intake_apply_step(struct intake *i, int64_t now)
 	int r = 0, e;
 
 	switch (i->phase) {
+	case PHASE_WEIGH:
+		r = step_weigh(i);
+		break;
 	case PHASE_STAGED:
 		r = step_staged(i);
 		break;
 	case PHASE_RECONSIDER:
 		r = step_reconsider(i);
 		break;
+	case PHASE_PROJECTS:
+		r = absence_projects_step(i, now);
+		if (r == 0)
+			i->phase = i->n_projects > 0 ? PHASE_BINS : PHASE_JUDGE;
+		r = r == 0 ? 1 : r;
+		break;
+	case PHASE_BINS:
+		r = INTAKE_BINS;
+		break;
 	case PHASE_JUDGE:
-		judge(i);
-		r = 1;
+		r = absence_judge(i, now);
+		i->phase = PHASE_RECORD;
+		r = r == 0 ? 1 : r;
 		break;
 	case PHASE_RECORD:
-		r = step_record(i, now);
+		r = absence_record_step(i, now);
+		if (r == 0)
+			i->phase = PHASE_DONE;
 		break;
 	case PHASE_LOAD:
 	case PHASE_CLEAR:
@@ -391,13 +439,20 @@ const struct intake_result *intake_result(const struct intake *i)
 
 char *intake_hold(const struct intake_result *r, uint32_t creations, int64_t create_limit)
 {
+	static const char what_to_do[] = "Nothing is said of them in Konnect; everything else goes on. Check the PAT's permissions; adosyncctl "
+					 "plan shows them, adosyncctl approve lets them through";
+
 	if (r->everything_gone)
-		return xasprintf("held: the listing has none of the %u repositories that were known. Nothing is recorded as missing; "
-				 "check the PAT's permissions and the organization", r->known);
-	if (r->held)
-		return xasprintf("held: %u of %u repositories are missing from the listing, more than removal_limit (%u) allows. "
-				 "Nothing is recorded as missing; check the PAT's permissions, or raise removal_limit",
-				 r->missing, r->known, r->removal_limit);
+		return xasprintf("held: the listing has none of the %u repositories that were known. %s", r->known, what_to_do);
+	if (r->held_removals > 0 && r->drip)
+		return xasprintf("held: %u repositories were deleted, more within a day than removal_limit (%u) allows. %s",
+				 r->held_removals, r->removal_limit, what_to_do);
+	if (r->held_removals > 0)
+		return xasprintf("held: %u of %u repositories are missing from the listing, more than removal_limit (%u) allows. %s",
+				 r->held_removals, r->known, r->removal_limit, what_to_do);
+	if (r->held_exclusions > 0)
+		return xasprintf("held: the filters exclude %u repositories that are in the catalog, more than removal_limit (%u) allows. "
+				 "%s", r->held_exclusions, r->removal_limit, what_to_do);
 	if (create_limit > 0 && creations > create_limit)
 		return xasprintf("held: %u services would be created, more than create_limit (%lld) allows. None of them is; "
 				 "everything else goes on. adosyncctl plan shows them, adosyncctl approve lets them through; or raise "

@@ -1,7 +1,7 @@
 /* Takes one listing into the cache: while it arrives, then in steps short enough for the loop.
  *
- * Nothing of the cache's repositories changes before the listing has proven itself complete. Missing repositories are
- * only recorded, and not even that when more are missing than removal_limit allows, or all of them. */
+ * Nothing of the cache's repositories changes before the listing has proven itself complete. What it has not is removed only
+ * if a recycle bin proves it, is missing otherwise, and waits for approval when it is too much at once. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,14 +18,18 @@ struct intake_result {
 	uint32_t listed;	/* elements */
 	uint32_t known;		/* repositories before it, excluded ones aside */
 	uint32_t added, changed, returned;
-	uint32_t missing;	/* newly missing; none of them recorded when held */
-	bool everything_gone;
+	uint32_t missing, removed;	/* newly */
 	uint32_t removal_limit;	/* in repositories */
-	bool held;		/* more missing than that, or everything */
+	uint32_t held_removals;	/* not listed, and not recorded, nor said in Konnect, as removed */
+	uint32_t held_exclusions; /* that a change of filters would exclude */
+	bool everything_gone;
+	bool drip;		/* held because of what was removed within a day before */
 };
 
-/* Called for each repository that newly went missing (or came back) once that is recorded. */
-typedef void (*intake_event_fn)(void *arg, const struct cache_row *row, bool missing);
+enum intake_event { INTAKE_MISSING, INTAKE_REMOVED, INTAKE_RETURNED };
+
+/* Called for each repository that went or came back, once that is recorded. */
+typedef void (*intake_event_fn)(void *arg, const struct cache_row *row, enum intake_event event);
 
 /* All pointers are borrowed until intake_free(). */
 struct intake *intake_new(struct cache *cache, const struct config_instance *config, struct cache_instance *instance,
@@ -47,9 +51,18 @@ const char *intake_error(const struct intake *i);
 /* Elements so far. */
 uint32_t intake_count(const struct intake *i);
 
-/* After intake_finish(): applies at most CACHE_BATCH_ROWS rows. 1 = call again, 0 when all is in the cache, -EIO.
+#define INTAKE_BINS 2
+
+/* After intake_finish(): applies at most CACHE_BATCH_ROWS rows. 1 = call again, 0 when all is in the cache, -EIO; INTAKE_BINS
+ * when recycle bins are to be read first, those that intake_next_project() names: call again after that.
  * now: Unix seconds. */
 int intake_apply_step(struct intake *i, int64_t now);
+
+/* The GUID of the next project whose recycle bin may say what became of its repositories, or NULL. */
+const char *intake_next_project(struct intake *i);
+
+/* A repository was in a recycle bin that was read completely. 0 or -EIO. */
+int intake_prove(struct intake *i, const uint8_t guid[16]);
 
 /* After the last step. */
 const struct intake_result *intake_result(const struct intake *i);

@@ -6,10 +6,13 @@
 #include "util.h"
 
 /* The flags share a word with the id, which SQLite hands out from 1 upwards. */
-#define FLAG_SEEN (INT64_C(1) << 60)
-#define FLAG_MISSING (INT64_C(1) << 61)
+#define FLAG_HELD (INT64_C(1) << 57)
+#define ABSENT_SHIFT 58			/* two bits of enum row_absent */
+#define ABSENT_MASK INT64_C(3)
+#define FLAG_PROVEN (INT64_C(1) << 60)
+#define FLAG_SEEN (INT64_C(1) << 61)
 #define FLAG_EXCLUDED (INT64_C(1) << 62)
-#define ID_MASK (FLAG_SEEN - 1)
+#define ID_MASK (FLAG_HELD - 1)
 
 struct slot {
 	struct digest raw;
@@ -51,7 +54,8 @@ static struct slot *find(struct known *k, const struct digest *raw)
 	return &k->slots[i];
 }
 
-void known_add(struct known *k, const struct digest *raw, int64_t id, bool excluded, bool missing)
+void known_add(struct known *k, const struct digest *raw, int64_t id, bool excluded, enum row_absent absent,
+	       bool held)
 {
 	struct slot *s = find(k, raw);
 
@@ -59,7 +63,8 @@ void known_add(struct known *k, const struct digest *raw, int64_t id, bool exclu
 	if (s->word == 0)
 		k->free--;
 	s->raw = *raw;
-	s->word = id | (missing ? FLAG_MISSING : 0) | (excluded ? FLAG_EXCLUDED : 0);
+	s->word = id | ((int64_t)absent & ABSENT_MASK) << ABSENT_SHIFT | (excluded ? FLAG_EXCLUDED : 0) |
+		  (held ? FLAG_HELD : 0);
 }
 
 enum known_mark known_mark(struct known *k, const struct digest *raw)
@@ -74,6 +79,14 @@ enum known_mark known_mark(struct known *k, const struct digest *raw)
 	return KNOWN_SEEN;
 }
 
+void known_prove(struct known *k, const struct digest *raw)
+{
+	struct slot *s = find(k, raw);
+
+	if (s->word != 0)
+		s->word |= FLAG_PROVEN;
+}
+
 bool known_next(const struct known *k, size_t *cursor, struct known_entry *ret)
 {
 	for (; *cursor < k->n_slots; (*cursor)++) {
@@ -82,7 +95,8 @@ bool known_next(const struct known *k, size_t *cursor, struct known_entry *ret)
 		if (w == 0)
 			continue;
 		*ret = (struct known_entry){ .id = w & ID_MASK, .seen = (w & FLAG_SEEN) != 0,
-					     .excluded = (w & FLAG_EXCLUDED) != 0, .missing = (w & FLAG_MISSING) != 0 };
+					     .excluded = (w & FLAG_EXCLUDED) != 0, .proven = (w & FLAG_PROVEN) != 0, .held = (w & FLAG_HELD) != 0,
+					     .absent = (enum row_absent)(w >> ABSENT_SHIFT & ABSENT_MASK) };
 		(*cursor)++;
 		return true;
 	}

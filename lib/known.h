@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache.h"
 #include "digest.h"
 
 struct known;
@@ -15,17 +16,22 @@ struct known *known_new(size_t n);
 struct known *known_free(struct known *k);
 
 /* Adds an element (at most n in all) under the id of its row. */
-void known_add(struct known *k, const struct digest *raw, int64_t id, bool excluded, bool missing);
+void known_add(struct known *k, const struct digest *raw, int64_t id, bool excluded, enum row_absent absent,
+	       bool held);
 
 enum known_mark { KNOWN_ABSENT, KNOWN_SEEN, KNOWN_SEEN_AGAIN };
 
 /* Marks the element as seen in this listing, and says whether it had been already. */
 enum known_mark known_mark(struct known *k, const struct digest *raw);
 
+/* Notes that the element's repository is in a recycle bin. */
+void known_prove(struct known *k, const struct digest *raw);
+
 /* One element after the listing. */
 struct known_entry {
 	int64_t id;
-	bool seen, excluded, missing;
+	bool seen, excluded, proven, held;
+	enum row_absent absent;
 };
 
 /* The next element at or after *cursor (0 at first), which moves on. False at the end. */

@@ -69,6 +69,11 @@ bool konnect_name_conflict(int status, const json_t *answer)
 	return status == 409 || names_only(status, answer, "name");
 }
 
+bool konnect_service_refused(int status, const json_t *answer)
+{
+	return names_only(status, answer, "service");
+}
+
 bool konnect_resource_refused(int status, const json_t *answer)
 {
 	return names_only(status, answer, "resource");

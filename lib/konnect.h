@@ -34,6 +34,9 @@ bool konnect_name_conflict(int status, const json_t *answer);
  * only `resource`. */
 bool konnect_resource_refused(int status, const json_t *answer);
 
+/* The same about the service. */
+bool konnect_service_refused(int status, const json_t *answer);
+
 /* Path of a page of the resources that Konnect has of the instance; cursor: NULL for the first. Both percent-encoded. */
 char *konnect_resources_page(const char *instance, const char *cursor);
 

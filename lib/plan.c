@@ -58,7 +58,27 @@ static const struct plan_difference *difference(const struct plan_action *a, con
 	return NULL;
 }
 
-static enum plan_kind kind_of(const struct plan_action *a)
+/* What becoming one of our own states means. */
+static enum plan_kind kind_of_state(enum repo_state s)
+{
+	switch (s) {
+	case REPO_EXCLUDED:
+		return PLAN_EXCLUDE;
+	case REPO_MISSING:
+		return PLAN_MISS;
+	case REPO_REMOVED:
+		return PLAN_REMOVE;
+	case REPO_DISABLED:
+		return PLAN_DISABLE;
+	case REPO_ACTIVE:
+	case REPO_MAINTENANCE:
+	case REPO_EMPTY:
+		break;
+	}
+	return PLAN_CHANGE;
+}
+
+static enum plan_kind kind_of(const struct plan_action *a, enum repo_state now)
 {
 	const struct plan_difference *state = difference(a, "labels." LABEL_STATE);
 
@@ -66,9 +86,7 @@ static enum plan_kind kind_of(const struct plan_action *a)
 		return PLAN_MOVE;
 	if (difference(a, "git_repo.name") != NULL)
 		return PLAN_RENAME;
-	if (state != NULL && state->new != NULL && strcmp(state->new, repo_state_name(REPO_DISABLED)) == 0)
-		return PLAN_DISABLE;
-	return PLAN_CHANGE;
+	return state != NULL ? kind_of_state(now) : PLAN_CHANGE;
 }
 
 void plan_of_row(const struct config_instance *c, const struct cache_row *row, struct plan_action *ret)
@@ -80,8 +98,8 @@ void plan_of_row(const struct config_instance *c, const struct cache_row *row, s
 	if (row->kind == ROW_REPOSITORY && row->target != TARGET_OWN) {
 		if (memcmp(&row->map_have, &row->map_want, sizeof(row->map_have)) == 0)
 			return;
-		ret->kind = PLAN_MAP;
-		ret->moves = row->mapping_id != NULL;
+		ret->kind = row->state >= REPO_EXCLUDED ? kind_of_state(row->state) : PLAN_MAP;
+		ret->moves = ret->kind == PLAN_MAP && row->mapping_id != NULL;
 		return;
 	}
 	if (row->service_id == NULL) {
@@ -98,7 +116,7 @@ void plan_of_row(const struct config_instance *c, const struct cache_row *row, s
 	json_decref(have);
 	json_decref(want);
 	if (ret->n > 0)
-		ret->kind = kind_of(ret);
+		ret->kind = kind_of(ret, row->state);
 	else if (memcmp(&row->map_have, &row->map_want, sizeof(row->map_have)) != 0)
 		ret->kind = PLAN_MAP;
 }
@@ -128,6 +146,12 @@ const char *plan_kind_name(enum plan_kind k)
 		return "move";
 	case PLAN_DISABLE:
 		return "disable";
+	case PLAN_EXCLUDE:
+		return "exclude";
+	case PLAN_MISS:
+		return "missing";
+	case PLAN_REMOVE:
+		return "remove";
 	case PLAN_CHANGE:
 		return "change";
 	case PLAN_MAP:

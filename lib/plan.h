@@ -14,6 +14,9 @@ enum plan_kind {
 	PLAN_RENAME,
 	PLAN_MOVE,	/* to another project */
 	PLAN_DISABLE,
+	PLAN_EXCLUDE,	/* a filter keeps it out */
+	PLAN_MISS,	/* not listed, and nothing says why */
+	PLAN_REMOVE,	/* proven, or approved */
 	PLAN_CHANGE,	/* anything else */
 	PLAN_MAP,	/* to the service, which is as wanted */
 };

@@ -109,6 +109,17 @@ static void consider(struct reconcile *r, struct cache_row *row)
 	target_consider(r->cache, r->config, r->instance->resource_keys, row);
 }
 
+/* What a lost cache knew: it is in the catalog although it is excluded now. Whether that is too much at once is weighed at
+ * the next poll. */
+static void hold_exclusion(struct reconcile *r, struct cache_row *row, bool news)
+{
+	if (!news || row->kind != ROW_REPOSITORY || row->state != REPO_EXCLUDED || row->absent != ABSENT_NOT)
+		return;
+	row->state = repo_listed_state(&row->repo);
+	row->held = HELD_EXCLUSION;
+	r->instance->config = (struct digest){ 0 };
+}
+
 static json_t *wanted(struct reconcile *r, const struct cache_row *row)
 {
 	struct cache_row all = *row;
@@ -136,6 +147,8 @@ static void keep_labels(json_t *doc, const json_t *service, const json_t *ack)
 static int compare(struct reconcile *r, struct cache_row *row, const json_t *service)
 {
 	bool adopted = row->service_id == NULL;
+
+	hold_exclusion(r, row, adopted && strcmp(konnect_text(json_object_get(service, "labels"), LABEL_STATE), "excluded") != 0);
 	json_t *ack = row->ack != NULL ? json_loads(row->ack, 0, NULL) : NULL, *want = wanted(r, row), *doc;
 	struct digest had = row->have;
 	bool was_pending = memcmp(&row->have, &row->want, sizeof(had)) != 0, repair;
@@ -186,21 +199,54 @@ static int free_name(struct reconcile *r, const char *name, int64_t except_id)
 	return e == -EEXIST ? 0 : e;
 }
 
-/* A service of ours whose repository the listing has not: what is known of it is what its labels say. */
-static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[16])
+/* "Payments Hub" out of "Payments Hub / user-api", when that is what the labels are made of; otherwise the label. */
+static char *project_name_of(const json_t *service)
+{
+	const char *display_name = konnect_text(service, "display_name"), *end = strstr(display_name, " / "),
+		   *label = konnect_text(json_object_get(service, "labels"), LABEL_PROJECT);
+	char *name = end != NULL ? xstrndup(display_name, (size_t)(end - display_name)) : NULL;
+	_cleanup_free_ char *slug = name != NULL ? document_label_value(name) : NULL;
+
+	if (slug != NULL && strcmp(slug, label) == 0)
+		return name;
+	free(name);
+	return xstrdup(*label != '\0' ? label : "?");
+}
+
+static char *text_or_null(const char *s)
+{
+	return *s != '\0' ? xstrdup(s) : NULL;
+}
+
+/* What is known of a repository that only its service tells of: enough that its document is the service, but for its state. */
+static void repo_of_service(const json_t *service, const uint8_t guid[16], struct repo *ret)
 {
 	const json_t *labels = json_object_get(service, "labels"),
 		     *git_repo = json_object_get(json_object_get(service, "custom_fields"), "git_repo");
-	const char *name = konnect_text(git_repo, "name"), *project = konnect_text(labels, LABEL_PROJECT),
-		   *project_id = konnect_text(labels, LABEL_PROJECT_ID);
-	struct cache_row row = { .instance = r->instance->id, .state = REPO_ACTIVE, .missing_since = r->now };
+	const char *name = konnect_text(git_repo, "name"), *project_id = konnect_text(labels, LABEL_PROJECT_ID),
+		   *branch = konnect_text(labels, LABEL_DEFAULT_BRANCH);
+
+	*ret = (struct repo){
+		.name = xstrdup(*name != '\0' ? name : konnect_text(service, "name")),
+		.project_id = xstrdup(*project_id != '\0' ? project_id : "00000000-0000-0000-0000-000000000000"),
+		.project_name = project_name_of(service),
+		.description = text_or_null(konnect_text(service, "description")),
+		.visibility = text_or_null(konnect_text(labels, LABEL_VISIBILITY)),
+		.default_branch = *branch != '\0' ? xasprintf("refs/heads/%s", branch) : NULL,
+		.web_url = text_or_null(konnect_text(git_repo, "link")),
+		.fork = strcmp(konnect_text(labels, LABEL_FORK), "true") == 0,
+	};
+	memcpy(ret->guid, guid, 16);
+}
+
+/* A service of ours whose repository the listing has not: it enters as missing. */
+static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[16])
+{
+	struct cache_row row = { .instance = r->instance->id, .state = REPO_MISSING, .absent = ABSENT_MISSING, .missing_since = r->now };
 	json_t *doc, *want;
 	int e;
 
-	memcpy(row.repo.guid, guid, 16);
-	row.repo.name = xstrdup(*name != '\0' ? name : konnect_text(service, "name"));
-	row.repo.project_name = xstrdup(*project != '\0' ? project : "?");
-	row.repo.project_id = xstrdup(*project_id != '\0' ? project_id : "00000000-0000-0000-0000-000000000000");
+	repo_of_service(service, guid, &row.repo);
 	/* of no element, but no other row's either */
 	row.raw = digest_bytes(cache_key(r->cache), guid, 16);
 	row.service_name = xstrdup(konnect_text(service, "name"));
@@ -209,7 +255,7 @@ static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[
 	row.theirs = document_edited_unknown(service, want) & DOCUMENT_DISPLAY_NAME;
 	doc = document_of_service(service, want);
 	acknowledge(r, &row, doc);
-	row.want = row.have;
+	consider(r, &row);
 	e = free_name(r, row.service_name, 0);
 	if (e == 0)
 		e = cache_row_save(r->cache, &row);
@@ -345,14 +391,15 @@ static bool is_our_service(struct reconcile *r, const char *id)
 /* The mapping is the one that is wanted. Whether the row learned something. */
 static bool take_mapping(struct reconcile *r, struct cache_row *row, const char *id)
 {
-	struct digest want = target_digest(cache_key(r->cache), r->config, r->instance->resource_keys, row);
-	bool news = row->mapping_id == NULL || strcmp(row->mapping_id, id) != 0 || memcmp(&row->map_have, &want, sizeof(want)) != 0 ||
-		    memcmp(&row->map_want, &want, sizeof(want)) != 0;
+	struct digest held = target_digest(cache_key(r->cache), r->config, r->instance->resource_keys, row), want = row->map_want;
+	bool news = row->mapping_id == NULL || strcmp(row->mapping_id, id) != 0 || memcmp(&row->map_have, &held, sizeof(held)) != 0;
 
 	mark(r, r->mappings, row->id);
+	hold_exclusion(r, row, row->mapping_id == NULL && row->service_id == NULL);
 	set_text(&row->mapping_id, id);
-	row->map_have = row->map_want = want;
-	return news;
+	row->map_have = held;
+	consider(r, row);
+	return news || memcmp(&row->map_want, &want, sizeof(want)) != 0;
 }
 
 static int mapping_seen(struct reconcile *r, const json_t *mapping)
@@ -522,7 +569,7 @@ static int confirm_answer(struct reconcile *r, int status, const json_t *answer)
 		row.theirs = 0;
 		consider(r, &row);
 		e = cache_row_save(r->cache, &row);
-		if (e == 0 && row.state != REPO_EXCLUDED && row.missing_since == 0 && !digest_is_zero(&row.want))
+		if (e == 0 && row.state < REPO_EXCLUDED && !digest_is_zero(&row.want))
 			event(r, RECONCILE_RECREATED, &row);
 	} else if (status == 200 && strcmp(konnect_text(answer, "id"), row.service_id) == 0 && !konnect_is_foreign(answer)) {
 		if (row.kind != ROW_NAMED)

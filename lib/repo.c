@@ -134,6 +134,8 @@ const char *repo_state_name(enum repo_state s)
 		return "excluded";
 	case REPO_MISSING:
 		return "missing";
+	case REPO_REMOVED:
+		return "removed";
 	}
 	return "?";
 }

@@ -25,7 +25,8 @@ enum repo_state {
 	REPO_MAINTENANCE,
 	REPO_EMPTY,
 	REPO_EXCLUDED,
-	REPO_MISSING,
+	REPO_MISSING,	/* not listed, and nothing says why */
+	REPO_REMOVED,	/* proven, or approved */
 };
 
 /* Reads one element of a listing. 0 and *ret; -EBADMSG and *ret_error (static text) when it is no repository. */

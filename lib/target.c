@@ -164,30 +164,76 @@ static void choose_name(struct cache *c, const struct config_instance *config, s
 	row->service_name = name;
 }
 
-void target_consider(struct cache *c, const struct config_instance *config, const char *resource_keys, struct cache_row *row)
+struct digest target_unmapped(void)
 {
-	struct digest want = row->want, map_want = row->map_want;
+	struct digest d;
+
+	memset(d.b, 0xff, sizeof(d.b));
+	return d;
+}
+
+struct digest target_archived(void)
+{
+	struct digest d;
+
+	memset(d.b, 0xfe, sizeof(d.b));
+	return d;
+}
+
+/* The document of a service of its own. One that is not there is not made for what is not, or not any more, in the catalog. */
+static void consider_service(struct cache *c, const struct config_instance *config, struct cache_row *row)
+{
+	bool gone = row->kind == ROW_REPOSITORY && row->state >= REPO_EXCLUDED,
+	     deletes = gone && row->state != REPO_MISSING && config->on_remove == ON_REMOVE_DELETE && row->target == TARGET_OWN;
 	char *doc;
 
+	if (deletes) {
+		row->want = (struct digest){ 0 };
+		return;
+	}
 	if (row->kind == ROW_NAMED && row->service_id != NULL) {
 		/* used as it is, whoever's it may be */
 		row->want = row->have;
-	} else if (row->kind != ROW_REPOSITORY || row->target == TARGET_OWN) {
-		if (row->service_name == NULL)
-			choose_name(c, config, row);
-		if (row->service_name == NULL)
-			return;
-		doc = document_row(config, row);
-		row->want = digest_bytes(cache_key(c), doc, strlen(doc));
-		free(doc);
-	} else {
-		/* a service of its own that it had stays as it is */
-		row->want = row->have;
+		return;
 	}
-	if (row->kind == ROW_REPOSITORY && row->target != TARGET_NONE)
+	if ((gone && row->service_id == NULL) || (row->kind == ROW_REPOSITORY && row->target != TARGET_OWN)) {
+		row->want = row->have;
+		return;
+	}
+	if (row->service_name == NULL)
+		choose_name(c, config, row);
+	if (row->service_name == NULL)
+		return;
+	doc = document_row(config, row);
+	row->want = digest_bytes(cache_key(c), doc, strlen(doc));
+	free(doc);
+}
+
+static void consider_mapping(struct cache *c, const struct config_instance *config, const char *resource_keys, struct cache_row *row)
+{
+	bool gone = row->state == REPO_EXCLUDED || row->state == REPO_REMOVED;
+	struct digest unmapped = target_unmapped(), archived = target_archived();
+
+	if (gone && config->on_remove != ON_REMOVE_MARK && row->kind == ROW_REPOSITORY &&
+	    (row->mapping_id != NULL || (config->on_remove == ON_REMOVE_DELETE && row->service_id != NULL) || memcmp(&row->map_have, &archived, sizeof(archived)) == 0))
+		row->map_want = archived;
+	else if (row->kind != ROW_REPOSITORY || row->target == TARGET_NONE || row->state == REPO_MISSING)
+		row->map_want = row->map_have;
+	else if (!gone)
 		row->map_want = target_digest(cache_key(c), config, resource_keys, row);
+	else if (row->target > 0 && (row->mapping_id != NULL || memcmp(&row->map_have, &unmapped, sizeof(unmapped)) == 0))
+		/* the service is shared: what is ours of it is the mapping */
+		row->map_want = unmapped;
 	else
 		row->map_want = row->map_have;
+}
+
+void target_consider(struct cache *c, const struct config_instance *config, const char *resource_keys, struct cache_row *row)
+{
+	struct digest want = row->want, map_want = row->map_want;
+
+	consider_service(c, config, row);
+	consider_mapping(c, config, resource_keys, row);
 	if (memcmp(&want, &row->want, sizeof(want)) == 0 && memcmp(&map_want, &row->map_want, sizeof(map_want)) == 0)
 		return;
 	/* what Konnect refused was something else */

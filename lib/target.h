@@ -18,5 +18,11 @@ void target_consider(struct cache *c, const struct config_instance *config, cons
 struct digest target_digest(const uint8_t *key, const struct config_instance *config, const char *resource_keys,
 			    const struct cache_row *row);
 
+/* The digest that stands for "our mapping is to go". */
+struct digest target_unmapped(void);
+
+/* The digest that stands for "the resource is archived, and our mapping with it". */
+struct digest target_archived(void);
+
 /* The GUID under which the row of a project's service is kept. */
 void target_project_guid(const struct cache *c, const char *project_id, uint8_t ret[16]);

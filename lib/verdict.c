@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guard.h"
 #include "limits.h"
 #include "util.h"
 
@@ -154,7 +155,7 @@ enum verdict verdict_of(const struct answer *a)
 		return VERDICT_REFUSED;
 	if (a->transport_error != NULL || s == 407 || s == 408 || (s >= 500 && s < 600))
 		return VERDICT_UNREACHABLE;
-	if (s != 200 || a->listing_error != NULL)
+	if ((s != 200 && GUARD("status")) || a->listing_error != NULL)
 		return VERDICT_MALFORMED;
 	if (a->content_type == NULL || !ascii_has_prefix_nocase(a->content_type, "application/json"))
 		return VERDICT_MALFORMED;

@@ -14,8 +14,6 @@ contract="started stopped reloaded reload_refused
 	credential_lost credential_reminder credential_restored pat_expiring blocked unblocked
 	created changed removed missing returned adopted repaired parked name_taken
 	held approved released sink_lost sink_restored second_writer cache_rebuilt withdrawn"
-# for later versions: nothing may use them or speak of them yet
-reserved="removed"
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -34,9 +32,6 @@ words() {
 }
 # shellcheck disable=SC2086
 words $contract >"$tmp/contract"
-# shellcheck disable=SC2086
-words $reserved >"$tmp/reserved"
-comm -23 "$tmp/contract" "$tmp/reserved" >"$tmp/existing"
 
 # The table: [EVENT_X] = { "x", "id" or 0 }, the constant named as the event.
 sed -n 's/^\t\[EVENT_\([A-Z_]*\)\] = { "\([a-z_]*\)", "\{0,1\}\([0-9a-f]*\)"\{0,1\} },$/\1 \2 \3/p' "$table" >"$tmp/table"
@@ -50,17 +45,17 @@ if [ -s "$tmp/odd" ]; then
 	bad=1
 fi
 
-# The code: what is used is in the table, and all of it that is not reserved is used.
+# The code: what is used is in the table, and all of it is used.
 grep -ohw 'EVENT_[A-Z_]*' --exclude="${table##*/}" daemon/*.c lib/*.c | sed 's/^EVENT_//' | tr '[:upper:]' '[:lower:]' |
 	grep -vxE 'none|log_[a-z]*' | sort -u >"$tmp/used"
-compare existing used "the events that exist (<) and those that the code uses (>)"
+compare contract used "the contract (<) and those that the code uses (>)"
 
 # The manual page: tagged lists in the section on messages.
 awk '/^\.Sh / { inside = $2 == "DIAGNOSTICS" } inside && /^\.It [a-z_]+$/ { print $2 }' "$page" | sort >"$tmp/page"
-compare existing page "the events that exist (<) and $page (>)"
+compare contract page "the contract (<) and $page (>)"
 
 # The catalog: every id under a comment with the event's name.
-awk '$3 != 0 { print $2, $3 }' "$tmp/table" | sort | join "$tmp/existing" - >"$tmp/with-id"
+awk '$3 != 0 { print $2, $3 }' "$tmp/table" | sort | join "$tmp/contract" - >"$tmp/with-id"
 awk '/^# [a-z_]+$/ { name = $2 } /^-- / { print name, $2; name = "?" }' "$catalog" | sort >"$tmp/catalog"
 compare with-id catalog "the ids of $table (<) and $catalog (>)"
 awk -v file="$catalog" '

@@ -230,14 +230,14 @@ static void on_timer(void *arg)
 	transfer_free(t);
 }
 
-/* "/contoso/_apis/..." or a host in front of it. */
-static char *organization_of(const char *url)
+/* "/contoso/_apis/..." or a host in front of it. Its recycle bins answer as an organization "contoso bin". */
+static char *organization_of(const char *url, bool bin)
 {
 	const char *p = strstr(url, "://");
 
 	p = p != NULL ? strchr(p + 3, '/') : url;
 	p = p != NULL ? p + 1 : "";
-	return xstrndup(p, strcspn(p, "/"));
+	return xasprintf("%.*s%s", (int)strcspn(p, "/"), p, bin ? " bin" : "");
 }
 
 static void konnect_note(const struct http_request *q)
@@ -252,7 +252,8 @@ static void konnect_note(const struct http_request *q)
 static void prepare(struct transfer *t, const struct http_request *q, int64_t *ret_delay)
 {
 	bool konnect = strstr(q->url, "/v1/") != NULL;
-	char *name = konnect ? xstrdup("") : organization_of(q->url);
+	bool bin = strstr(q->url, "/recycleBin/") != NULL;
+	char *name = konnect ? xstrdup("") : organization_of(q->url, bin);
 	struct organization *o = organization(name);
 	const struct fake_behaviour *b = o->behaviour;
 
@@ -277,7 +278,8 @@ static void prepare(struct transfer *t, const struct http_request *q, int64_t *r
 	/* slow, but good */
 	if (b == NULL || (b->status == 200 && b->body == NULL && b->error == NULL && !b->never)) {
 		t->status = 200;
-		t->body = konnect ? fake_konnect_answer(q->method, strstr(q->url, "/v1/"), q->body, &t->status) : dup_or_null(o->listing);
+		t->body = konnect ? fake_konnect_answer(q->method, strstr(q->url, "/v1/"), q->body, &t->status) :
+			  dup_or_null(bin && o->listing == NULL ? "{\"count\":0,\"value\":[]}" : o->listing);
 	}
 	if (t->headers == NULL || strstr(t->headers, "Content-Type") == NULL) {
 		char *h = xasprintf("Content-Type: application/json\n%s", t->headers != NULL ? t->headers : "");

@@ -158,17 +158,22 @@ static int64_t span_ms(const struct scenario *s, const char *text)
 	return strcmp(end, "ms") == 0 ? ms : span(s, text) * 1000;
 }
 
-/* One repository of a listing; its GUID is made of its id. */
-static void list_one(FILE *f, unsigned *count, const char *project, const char *name, const char *id, bool disabled)
+static unsigned sum_of(const char *id)
 {
 	unsigned sum = 0;
 
 	for (const char *p = id; *p != '\0'; p++)
 		sum = sum * 131 + (unsigned char)*p;
+	return sum;
+}
+
+/* One repository of a listing; its GUID is made of its id, and the project's of the project's name. */
+static void list_one(FILE *f, unsigned *count, const char *project, const char *name, const char *id, bool disabled)
+{
 	fprintf(f, "%s{\"id\":\"%08x-0000-4000-8000-000000000000\",\"name\":\"%s\",\"project\":{\"id\":"
 		"\"%08x-0000-4000-9000-000000000000\",\"name\":\"%s\",\"visibility\":\"private\"},"
 		"\"defaultBranch\":\"refs/heads/main\",\"webUrl\":\"https://dev.azure.com/o/%s/_git/%s\",\"isDisabled\":%s}",
-		(*count)++ > 0 ? "," : "", sum, name, sum % 7 + 1, project, project, name, disabled ? "true" : "false");
+		(*count)++ > 0 ? "," : "", sum_of(id), name, sum_of(project), project, project, name, disabled ? "true" : "false");
 }
 
 /* "p/r", "p/r=ID", "p/r:disabled", "p/r*N" for p/r1 to p/rN. */
@@ -442,9 +447,33 @@ static void control(struct scenario *s, const char *name, const char *instance)
 	json_decref(request);
 }
 
+/* adosyncctl plan, and approve with the hash it shows. */
+static void approve(struct scenario *s, const char *instance)
+{
+	json_t *request = json_pack("{s:s,s:[s]}", "command", "plan", "instances", instance);
+	struct command c = { 0 };
+
+	command_run(s->d, request, &c);
+	json_decref(request);
+	request = json_pack("{s:s,s:[s],s:O}", "command", "approve", "instances", instance, "hash", json_object_get(c.answer, "hash"));
+	command_done(&c);
+	command_run(s->d, request, &c);
+	if (!json_is_true(json_object_get(c.answer, "ok")))
+		fail(s, "approve %s is refused", instance);
+	command_done(&c);
+	json_decref(request);
+}
+
+static void list(const char *organization, char **words, int n)
+{
+	char *listing = listing_of(words, n);
+
+	fake_ado_list(organization, listing);
+	free(listing);
+}
+
 static void command(struct scenario *s, char **words, int n)
 {
-	char *listing;
 
 	if (strcmp(words[0], "expect") == 0 && n > 1) {
 		expect(s, words + 1, n - 1);
@@ -471,9 +500,13 @@ static void command(struct scenario *s, char **words, int n)
 	} else if (strcmp(words[0], "konnect") == 0 && n > 1) {
 		behave(s, "", words + 1, n - 1);
 	} else if (strcmp(words[0], "list") == 0 && n > 1) {
-		listing = listing_of(words + 2, n - 2);
-		fake_ado_list(words[1], listing);
-		free(listing);
+		list(words[1], words + 2, n - 2);
+	} else if (strcmp(words[0], "bin") == 0 && n > 1) {
+		_cleanup_free_ char *name = xasprintf("%s bin", words[1]);
+
+		list(name, words + 2, n - 2);
+	} else if (strcmp(words[0], "approve") == 0 && n == 2 && s->d != NULL) {
+		approve(s, words[1]);
 	} else if (strcmp(words[0], "signal") == 0 && n == 2) {
 		fake_loop_signal(s->loop, strcmp(words[1], "HUP") == 0 ? SIGHUP : SIGTERM);
 	} else if (strcmp(words[0], "clock") == 0 && n == 3) {

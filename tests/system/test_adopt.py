@@ -115,18 +115,19 @@ def test_services_whose_repository_is_gone_are_entered_as_missing(world):
     world.edit_repo("contoso", gone, hidden=True)
     result = lose(world)
     assert result.code == 0
-    assert "4 repositories, 0 created, 0 changed, 4 adopted, 1 missing" in result.out
+    assert "4 repositories, 0 created, 1 changed, 4 adopted, 1 missing" in result.out
     [event] = seen(result, "missing")
     assert event["ADOSYNC_REPOSITORY"] == gone and "contoso.payments.repo-1" in event["message"]
-    assert world.writes() == {"PATCH /integration-instances/*": 1}
-    assert held(world) == held(world, before)
+    assert world.writes() == {"PATCH /integration-instances/*": 1, CHANGE: 1}
+    assert world.services()["contoso.payments.repo-1"]["labels"]["azure-devops-state"] == "missing"
+    assert world.objects()["mappings"] == before["mappings"]
     assert "1 missing" in world.once().out
     world.edit_repo("contoso", gone, hidden=False)
     world.forget_requests()
     result = world.once()
     assert result.code == 0
     assert [e["ADOSYNC_REPOSITORY"] for e in seen(result, "returned")] == [gone]
-    assert world.writes() == {CHANGE: 1}    # more is known of it now
+    assert world.writes() == {CHANGE: 1}
     assert "0 missing" in world.once().out
     after = world.objects()
     for state in (before, after):
@@ -135,14 +136,17 @@ def test_services_whose_repository_is_gone_are_entered_as_missing(world):
 
 
 def test_everything_is_gone_and_the_cache_is_lost(world):
-    """An empty listing on an empty cache removes nothing."""
+    """An empty listing on an empty cache removes nothing; the services say that their repositories are missing."""
     world.synced(count=3)
     before = world.objects()
     world.ado.fault("empty", times=-1)
     lose(world)
+    assert world.writes() == {"PATCH /integration-instances/*": 1, CHANGE: 3}
     world.compare()
     assert world.writes() == {}
-    assert held(world) == held(world, before)
+    assert {s["labels"]["azure-devops-state"] for s in world.services().values()} == {"missing"}
+    assert set(world.services()) == {s["name"] for s in before["services"]}
+    assert world.objects()["mappings"] == before["mappings"]
 
 
 def test_a_service_that_only_looks_like_ours(world):

@@ -169,6 +169,7 @@ def test_dry_run_names_instance_project_repository_old_and_new(world):
     world.edit_repo("contoso", world.repo_id("contoso", "Payments", "repo-3"), project="Web")
     world.edit_repo("contoso", world.repo_id("contoso", "Payments", "repo-4"), default_branch=None)
     world.delete_repo("contoso", world.repo_id("contoso", "Payments", "repo-5"))
+    world.delete_repo("contoso", world.repo_id("contoso", "Payments", "repo-6"), recycle=False)
     world.add_repo("contoso", "Payments", "late")
     result = world.run("--dry-run")
     assert result.code == 0
@@ -181,9 +182,10 @@ def test_dry_run_names_instance_project_repository_old_and_new(world):
     assert line("disable Payments / repo-2", 'labels.azure-devops-state "active" -> "disabled"')
     assert line("move Web / repo-3", 'labels.azure-devops-project "Payments" -> "Web"')
     assert line("change Payments / repo-4", 'labels.azure-devops-default-branch "main" -> (none)')
-    assert line("missing Payments / repo-5", "contoso.payments.repo-5")
+    assert line("remove Payments / repo-5", "contoso.payments.repo-5", 'labels.azure-devops-state "active" -> "removed"')
+    assert line("missing Payments / repo-6", "contoso.payments.repo-6", 'labels.azure-devops-state "active" -> "missing"')
     assert line("create Payments / late", "contoso.payments.late")
-    assert line("10 repositories listed: 1 to create, 0 to adopt, 4 to change, 1 missing")
+    assert line("9 repositories listed: 1 to create, 0 to adopt, 6 to change, 1 missing")
     assert world.writes() == {}
     assert world.objects() == objects
     assert fingerprint(world.state) == files

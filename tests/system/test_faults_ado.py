@@ -163,11 +163,12 @@ def test_only_get_with_our_headers_is_ever_sent(world):
     world.ado.fault("redirect")
     world.once()
     version = world.run("--version").out.split()[1]
+    listing = "/contoso/_apis/git/repositories?api-version=7.1"
     polls = world.ado.control("GET", "/requests")
-    assert len(polls) == 2
+    assert [poll["target"] for poll in polls] == [
+        listing, f"/contoso/{world.repo_id('contoso', 'Payments')}/_apis/git/recycleBin/repositories?api-version=7.1", listing]
     for poll in polls:
         assert poll["method"] == "GET"
-        assert poll["target"] == "/contoso/_apis/git/repositories?api-version=7.1"
         assert poll["user"] == ""
         assert poll["headers"] == {"accept": "application/json", "accept-encoding": "gzip",
                                    "user-agent": f"adosyncd/{version}", "x-tfs-fedauthredirect": "Suppress"}

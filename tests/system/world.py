@@ -265,13 +265,16 @@ class World:
                 self.write_section(file, f'instance "{name}"', keys)
 
     def write_section(self, file, title, keys):
-        """A key whose value is a dict is sections with that word: {"map": {"SERVICE": [patterns]}}."""
-        maps = {key: v for key, v in keys.items() if isinstance(v, dict)}
-        plain = [f"\t{key} = {self.value(v)}\n" for key, v in keys.items() if key not in maps]
-        file.write(title + " {\n" + "".join(plain))
-        for key, sections in maps.items():
-            for name, globs in sections.items():
-                file.write(f"\t{key} {json.dumps(name)} {{ repositories = {self.value(globs)} }}\n")
+        """A value that is a dict is a section within, or several: {'map "SERVICE"': {...}} or {"map": {"SERVICE": [patterns]}}."""
+        file.write(title + " {\n")
+        for key, v in keys.items():
+            if not isinstance(v, dict):
+                file.write(f"\t{key} = {self.value(v)}\n")
+            elif key == "map":
+                for name, globs in v.items():
+                    file.write(f"\t{key} {json.dumps(name)} {{ repositories = {self.value(globs)} }}\n")
+            else:
+                self.write_section(file, key, v)
         file.write("}\n")
 
     # The program.

@@ -218,9 +218,17 @@ static void test_rows(void)
 	T_OK(cache_service_name_taken(c, r.service_name, 0) && cache_service_name_taken(c, r.service_name, id + 1));
 	T_OK(!cache_service_name_taken(c, r.service_name, id) && !cache_service_name_taken(c, "free", 0));
 	T_EQ_INT_MSG(cache_flush(c), 0, "a constraint is no lost write");
-	T_EQ_INT(cache_row_set_missing(c, id, 0), 0);
+	/* what its absence means */
+	r.id = id;
+	r.instance = a;
+	r.missing_since = 0;
+	r.absent = ABSENT_REMOVED;
+	r.held = HELD_EXCLUSION;
+	r.removed_at = 7;
+	T_EQ_INT(cache_row_save(c, &r), 0);
 	T_EQ_INT(cache_row_by_id(c, id, &got), 0);
-	T_OK(got.missing_since == 0 && got.service_id != NULL);
+	T_OK(got.missing_since == 0 && got.absent == ABSENT_REMOVED && got.held == HELD_EXCLUSION && got.removed_at == 7);
+	T_OK(got.service_id != NULL);
 	cache_row_done(&got);
 	cache_row_done(&r);
 	cache_close(c);
@@ -233,37 +241,49 @@ static void test_pending(void)
 	struct cache_row r;
 	struct cache_counts n, sum = { 0 };
 	int64_t a;
-	uint32_t i = 0, walked[2] = { 0 };
+	uint32_t i = 0, gone = 0, waiting = 0, walked[2] = { 0 };
 
 	fresh();
 	c = open_cache();
 	a = instance_id(c, "a");
-	for (int state = REPO_ACTIVE; state <= REPO_MISSING; state++) {
-		for (unsigned bits = 0; bits < 32; bits++) {
-			bool missing = bits & 1, parked = bits & 2, differs = bits & 4, mapped = bits & 8, service = bits & 16;
-			bool listed = state < REPO_EXCLUDED, pending = listed && !missing && !parked && (differs || !mapped);
+	for (int state = REPO_ACTIVE; state <= REPO_REMOVED; state++) {
+		for (unsigned bits = 0; bits < 64; bits++) {
+			bool parked = bits & 1, differs = bits & 2, mapped = bits & 4, service = bits & 8;
+			unsigned absent = bits >> 4;
+			bool excluded = state == REPO_EXCLUDED, pending = !parked && (differs || !mapped);
+			enum row_held held = i % 3 == 0 ? HELD_REMOVAL : i % 3 == 1 ? HELD_EXCLUSION : HELD_NOT;
 
+			if (absent > ABSENT_REMOVED)
+				continue;
 			r = row_of(c, a, ++i);
 			r.state = (enum repo_state)state;
-			r.missing_since = missing ? 5 : 0;
+			r.absent = (enum row_absent)absent;
+			r.held = held;
+			r.missing_since = absent != ABSENT_NOT ? 5 : 0;
 			r.parked = parked ? xstrdup("why") : NULL;
-			r.have = differs ? (bits & 16 ? digest_of(c, 77777) : (struct digest){ 0 }) : r.want;
+			r.have = differs ? (service ? digest_of(c, 77777) : (struct digest){ 0 }) : r.want;
 			r.mapping_id = mapped ? xstrdup("m") : NULL;
 			r.map_want = digest_of(c, 5);
 			r.map_have = mapped ? r.map_want : (struct digest){ 0 };
 			r.service_id = service ? xasprintf("s-%u", i) : NULL;
 			(void)cache_row_save(c, &r);
 			cache_row_done(&r);
-			sum.known += listed && !missing;
-			sum.missing += listed && missing;
+			sum.known += !excluded && absent == ABSENT_NOT;
+			sum.missing += !excluded && absent == ABSENT_MISSING;
+			sum.removed += !excluded && absent == ABSENT_REMOVED;
+			sum.held += held != HELD_NOT;
 			sum.pending += pending;
 			sum.creations += pending && !service;
 			sum.parked += parked;
+			gone += (!excluded && absent != ABSENT_NOT) || held != HELD_NOT;
+			waiting += (pending && !service) || absent == ABSENT_MISSING || held != HELD_NOT;
 		}
 	}
 	T_EQ_INT(cache_counts(c, a, &n), 0);
 	T_EQ_INT(n.known, sum.known);
 	T_EQ_INT(n.missing, sum.missing);
+	T_EQ_INT(n.removed, sum.removed);
+	T_EQ_INT(n.held, sum.held);
 	T_EQ_INT(n.pending, sum.pending);
 	T_EQ_INT(n.creations, sum.creations);
 	T_EQ_INT(n.parked, sum.parked);
@@ -280,10 +300,16 @@ static void test_pending(void)
 	T_EQ_INT(i, sum.parked);
 	for (int64_t id = i = 0; cache_missing_next(c, a, id, &r) == 0; cache_row_done(&r), i++)
 		id = r.id;
-	T_EQ_INT(i, sum.missing);
+	T_EQ_INT(i, gone);
+	i = 0;
+	for (uint8_t cursor[16] = { 0 }; cache_held_next(c, a, cursor, &r) == 0; cache_row_done(&r), i++) {
+		T_OK(memcmp(cursor, r.repo.guid, sizeof(cursor)) < 0);
+		memcpy(cursor, r.repo.guid, sizeof(cursor));
+	}
+	T_EQ_INT(i, waiting);
 	for (int64_t id = i = 0; cache_row_next(c, a, id, &r) == 0; cache_row_done(&r), i++)
 		id = r.id;
-	T_EQ_INT(i, 6 * 32);
+	T_EQ_INT(i, 7 * 48);
 	T_OK(cache_unpark(c, a) == 0 && cache_counts(c, a, &n) == 0 && n.parked == 0 && n.pending > sum.pending);
 	T_EQ_INT(cache_pending_next(c, instance_id(c, "b"), 0, true, &r), -ENOENT);
 	cache_close(c);

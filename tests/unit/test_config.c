@@ -38,6 +38,8 @@ static const char defaults_printed[] =
 	"\tinclude_disabled = \"yes\"\n"
 	"\tmap_to = \"repository\"\n"
 	"\tcreate = \"unmapped\"\n"
+	"\ton_remove = \"mark\"\n"
+	"\tremove_unexplained = \"never\"\n"
 	"\tremoval_limit = \"20%\"\n"
 	"\tshare_pat = \"no\"\n"
 	"\tlabels = { }\n"
@@ -61,7 +63,7 @@ static const char everything[] =
 	"\tpoll_interval = \"1h 30min\" api_version = 7.1-preview.1\n"
 	"\tinclude = {\n\t\t\"Payments/*\", # with a comment\n\t\t\"Web\", }\n"
 	"\texclude = \"*/old-?\"\n"
-	"\tinclude_disabled = OFF map_to = project create = always removal_limit = 7 share_pat = on\n"
+	"\tinclude_disabled = OFF map_to = project create = always on_remove = archive remove_unexplained = 30d removal_limit = 7 share_pat = on\n"
 	"\tlabels = { \"team=platform\", \"Cost.Center_1=A-1\" }\n"
 	"\tproxy = \"\" ca_file = \"/etc/ca.pem\"\n"
 	"\tmap \"user-service\" { repositories = { \"Payments/user-*\", Web } }\n"
@@ -99,6 +101,8 @@ static const char everything_printed[] =
 	"\tinclude_disabled = \"yes\"\n"
 	"\tmap_to = \"repository\"\n"
 	"\tcreate = \"unmapped\"\n"
+	"\ton_remove = \"mark\"\n"
+	"\tremove_unexplained = \"never\"\n"
 	"\tremoval_limit = \"20%\"\n"
 	"\tshare_pat = \"no\"\n"
 	"\tlabels = { }\n"
@@ -117,6 +121,8 @@ static const char everything_printed[] =
 	"\tinclude_disabled = \"no\"\n"
 	"\tmap_to = \"project\"\n"
 	"\tcreate = \"always\"\n"
+	"\ton_remove = \"archive\"\n"
+	"\tremove_unexplained = \"30d\"\n"
 	"\tremoval_limit = \"7\"\n"
 	"\tshare_pat = \"yes\"\n"
 	"\tlabels = { \"team=platform\", \"Cost.Center_1=A-1\" }\n"
@@ -180,6 +186,7 @@ static void test_fields(void)
 	T_OK(i == &c->instances[1]);
 	T_EQ_INT(i->poll_interval, 5400);
 	T_OK(!i->include_disabled && !i->removal_limit.percent && i->removal_limit.value == 7);
+	T_OK(i->on_remove == ON_REMOVE_ARCHIVE && i->remove_unexplained == 30 * 86400);
 	T_EQ_STR(i->description, "one\n\ttwo");
 	T_EQ_STR(i->display_name, "Contoso \"\xc3\x9c\" ${x} \\");
 	T_EQ_STR(i->include[1], "Web");
@@ -195,6 +202,7 @@ static void test_fields(void)
 	T_NULL(i->description);
 	T_NULL(i->proxy);
 	T_OK(i->include_disabled && i->removal_limit.percent && i->removal_limit.value == 20);
+	T_OK(i->on_remove == ON_REMOVE_MARK && i->remove_unexplained == 0);
 	T_NULL(config_find(c, "a"));
 	T_NULL(config_find(c, "zz"));
 	config_free(c);
@@ -360,7 +368,7 @@ static void test_merge(void)
 		"instance \"b\" { organization = \"o\" }\n"
 		"instance \"a\" { organization = \"o\" poll_interval = 5s include = { } labels = { \"x=2\" } proxy = \"\" }\n"
 		"defaults { poll_interval = 1h include = { \"p\" } exclude = \"q\" labels = { \"x=1\", \"y=1\" }\n"
-		" removal_limit = 3 include_disabled = no api_version = 6.0 proxy = \"http://p:1\" ca_file = c }\n";
+		" removal_limit = 3 remove_unexplained = 1h on_remove = delete include_disabled = no api_version = 6.0 proxy = \"http://p:1\" ca_file = c }\n";
 	struct config *c = load_ok(text);
 	const struct config_instance *a = config_find(c, "a"), *b = config_find(c, "b");
 
@@ -374,6 +382,7 @@ static void test_merge(void)
 	T_EQ_STR(b->include[0], "p");
 	T_EQ_INT(b->n_labels, 2);
 	T_EQ_INT(b->removal_limit.value, 3);
+	T_OK(b->remove_unexplained == 3600 && b->on_remove == ON_REMOVE_DELETE);
 	T_OK(!b->include_disabled);
 	T_EQ_STR(b->api_version, "6.0");
 	T_EQ_STR(b->proxy, "http://p:1");
@@ -525,6 +534,7 @@ static void test_options(void)
 	T_OK(strstr(text, "\ndaemon\tstate_directory\t$STATE_DIRECTORY, else /var/lib/adosyncd\tan absolute path\trestart\n"));
 	T_OK(strstr(text, "\ndefaults\tremoval_limit\t20%\t"));
 	T_OK(strstr(text, "\ninstance\tremoval_limit\t20%\t"));
+	T_OK(strstr(text, "\ninstance\tremove_unexplained\tnever\tnever, or a span from 1h to 365d\treload\n"));
 	T_OK(strstr(text, "\ninstance\torganization\t-\t"));
 	T_NULL(strstr(text, "\ndefaults\torganization"));
 	free(text);

@@ -58,11 +58,11 @@ static const struct {
 	{ D("listen = off"), "f:2: listen: unknown key in daemon; allowed: state_directory, control_socket, log_level, log_format" },
 	{ DEF("organization = o"),
 	  "f:2: organization: unknown key in defaults; allowed: poll_interval, api_version, include, exclude, "
-	  "include_disabled, map_to, create, removal_limit, share_pat, labels, proxy, ca_file" },
+	  "include_disabled, map_to, create, on_remove, remove_unexplained, removal_limit, share_pat, labels, proxy, ca_file" },
 	{ I("mapp \"x\" { repositories = { \"*\" } }"),
 	  "f:3: mapp: unknown key in instance; allowed: organization, url, pat_file, pat_expires, display_name, description, "
-	  "poll_interval, api_version, include, exclude, include_disabled, map_to, create, removal_limit, share_pat, labels, proxy, "
-	  "ca_file, map \"SERVICE\" { ... }" },
+	  "poll_interval, api_version, include, exclude, include_disabled, map_to, create, on_remove, remove_unexplained, "
+	  "removal_limit, share_pat, labels, proxy, ca_file, map \"SERVICE\" { ... }" },
 	{ I("map { repositories = { \"*\" } }"), "f:3: map: has no name; allowed: " MAP_ALLOWED },
 	{ I("map x = 1"), "f:3: map: { is missing after the name; allowed: " MAP_ALLOWED },
 	{ I("map \"X y\" { repositories = { \"*\" } }"),
@@ -75,7 +75,7 @@ static const struct {
 	  "f:4: map: \"x\" is given twice (first on line 3); allowed: once in an instance" },
 	{ DEF("map x { repositories = a }"),
 	  "f:2: map: unknown key in defaults; allowed: poll_interval, api_version, include, exclude, include_disabled, map_to, create, "
-	  "removal_limit, share_pat, labels, proxy, ca_file" },
+	  "on_remove, remove_unexplained, removal_limit, share_pat, labels, proxy, ca_file" },
 	/* given twice */
 	{ K("region = us\n region = us"), "f:3: region: given twice (first on line 2); allowed: once in a section" },
 	{ I("include = { \"x\" }\n include = { }"),
@@ -132,6 +132,12 @@ static const struct {
 	  "f:3: exclude: \"a/b/c\" has more than one /, which matches nothing; " GLOB_ALLOWED },
 	{ I("include_disabled = maybe"),
 	  "f:3: include_disabled: \"maybe\" is not a yes or no; allowed: yes, no, true, false, on, off" },
+	{ I("remove_unexplained = sometimes"), "f:3: remove_unexplained: \"sometimes\" is not a span of time; " AGE_ALLOWED },
+	{ I("remove_unexplained = 59min"), "f:3: remove_unexplained: \"59min\" is out of range; " AGE_ALLOWED },
+	{ I("remove_unexplained = 0"), "f:3: remove_unexplained: \"0\" is out of range; " AGE_ALLOWED },
+	{ I("remove_unexplained = 366d"), "f:3: remove_unexplained: \"366d\" is out of range; " AGE_ALLOWED },
+	{ I("remove_unexplained = \"\""), "f:3: remove_unexplained: \"\" is not a span of time; " AGE_ALLOWED },
+	{ I("on_remove = forget"), "f:3: on_remove: \"forget\" is none of these words; allowed: mark, archive, delete" },
 	{ I("removal_limit = 101%"), "f:3: removal_limit: \"101%\" is out of range; " LIMIT_ALLOWED },
 	{ I("removal_limit = -1"), "f:3: removal_limit: \"-1\" is out of range; " LIMIT_ALLOWED },
 	{ I("removal_limit = 2000001"), "f:3: removal_limit: \"2000001\" is out of range; " LIMIT_ALLOWED },

@@ -31,19 +31,22 @@ static void test_marks(void)
 	struct known_entry e;
 	size_t cursor = 0, n = 0;
 
-	known_add(k, &a, 1, false, false);
-	known_add(k, &b, INT64_C(1) << 59, true, false);
-	known_add(k, &c, 77, false, true);
+	known_add(k, &a, 1, false, ABSENT_NOT, true);
+	known_add(k, &b, (INT64_C(1) << 57) - 1, true, ABSENT_REMOVED, false);
+	known_add(k, &c, 77, false, ABSENT_MISSING, false);
 	T_EQ_INT(known_mark(k, &a), KNOWN_SEEN);
 	T_EQ_INT(known_mark(k, &a), KNOWN_SEEN_AGAIN);
 	T_EQ_INT(known_mark(k, &a), KNOWN_SEEN_AGAIN);
 	T_EQ_INT(known_mark(k, &d), KNOWN_ABSENT);
 	T_EQ_INT_MSG(known_mark(k, &d), KNOWN_ABSENT, "asking adds nothing");
+	known_prove(k, &c);
+	known_prove(k, &d);
 	while (known_next(k, &cursor, &e)) {
 		n++;
-		T_OK(e.id == 1 ? e.seen && !e.excluded && !e.missing
-			       : e.id == 77 ? !e.seen && !e.excluded && e.missing
-					    : e.id == INT64_C(1) << 59 && !e.seen && e.excluded && !e.missing);
+		T_OK(e.id == 1 ? e.seen && !e.excluded && e.absent == ABSENT_NOT && e.held && !e.proven
+			       : e.id == 77 ? !e.seen && !e.excluded && e.absent == ABSENT_MISSING && !e.held && e.proven
+					    : e.id == (INT64_C(1) << 57) - 1 && !e.seen && e.excluded && e.absent == ABSENT_REMOVED &&
+						      !e.held && !e.proven);
 	}
 	T_EQ_INT(n, 3);
 	T_OK(!known_next(k, &cursor, &e));
@@ -63,7 +66,9 @@ static void test_full(void)
 	for (uint32_t i = 1; i <= N; i++) {
 		struct digest d = of(i);
 
-		known_add(k, &d, i, i % 3 == 0, i % 5 == 0);
+		known_add(k, &d, i, i % 3 == 0, (enum row_absent)(i % 5 % 3), i % 7 == 0);
+		if (i % 11 == 0)
+			known_prove(k, &d);
 	}
 	for (uint32_t i = 1; i <= N; i += 2) {
 		struct digest d = of(i), other = of(i + 10 * N);
@@ -73,7 +78,8 @@ static void test_full(void)
 	}
 	while (known_next(k, &cursor, &e)) {
 		times[e.id]++;
-		flags = flags && e.seen == (e.id % 2 == 1) && e.excluded == (e.id % 3 == 0) && e.missing == (e.id % 5 == 0);
+		flags = flags && e.seen == (e.id % 2 == 1) && e.excluded == (e.id % 3 == 0) && (int)e.absent == e.id % 5 % 3 &&
+			e.held == (e.id % 7 == 0) && e.proven == (e.id % 11 == 0);
 	}
 	for (uint32_t i = 1; i <= N; i++)
 		once = once && times[i] == 1;
@@ -94,7 +100,7 @@ static void test_wrap(void)
 	for (uint8_t i = 0; i < 4; i++) {
 		memset(d[i].b, 0xff, DIGEST_LEN);
 		d[i].b[15] = i;
-		known_add(k, &d[i], i + 1, false, false);
+		known_add(k, &d[i], i + 1, false, ABSENT_NOT, false);
 	}
 	for (int i = 0; i < 4; i++)
 		T_EQ_INT(known_mark(k, &d[i]), KNOWN_SEEN);

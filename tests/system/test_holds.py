@@ -1,0 +1,253 @@
+"""What is too much at once waits: what holds it, what goes on beside it, and what ends it."""
+
+import pytest
+from control import status
+from removal import (CHANGE, bins, delete, event, hash_of, hide, ids, in_state, nothing_deleted, pass_a_day, restore, states)
+
+
+# Many at once.
+
+LIMITS = [  # known, gone, removal_limit, what it comes to, held?
+    (10, 5, None, 5, False),    # never fewer than 5
+    (10, 6, None, 5, True),
+    (40, 8, None, 8, False),    # 20 %
+    (40, 9, None, 8, True),
+    (10, 3, "3", 3, False),     # a number as it stands
+    (10, 4, "3", 3, True),
+    (10, 1, "0", 0, True),
+    (20, 10, "50%", 10, False),
+    (20, 11, "50%", 10, True),
+]
+
+
+@pytest.mark.parametrize("proven", [False, True])
+@pytest.mark.parametrize("known, gone, limit, number, held", LIMITS)
+def test_removal_limit(world, known, gone, limit, number, held, proven):
+    """Proven or not."""
+    world.synced(count=known, **({"removal_limit": limit} if limit else {}))
+    before = world.objects()
+    if proven:
+        delete(world, range(gone))
+    else:
+        hide(world, range(gone))
+    result = world.once()
+    if not held:
+        assert result.code == 0
+        assert world.requests() == {CHANGE: gone}
+        assert in_state(world, "removed" if proven else "missing") == list(range(gone))
+        return
+    assert result.code == 75
+    assert world.requests() == {} and world.objects() == before
+    assert "0 missing" in result.out
+    assert f"held: {gone} of {known} repositories are missing from the listing" in result.out
+    assert f"more than removal_limit ({number})" in result.out
+    assert "adosyncctl approve" in result.out
+    assert [e["level"] for e in event(result, "held")] == ["warning"]
+    assert event(result, "missing") == event(result, "removed") == []
+    assert world.once().code == 75    # judged anew at every poll
+    assert world.requests() == {}
+
+
+def test_what_is_missing_already_does_not_count_again(world):
+    world.synced(count=10)
+    hide(world, range(4))
+    assert world.once().code == 0
+    hide(world, (4, 5))
+    result = world.once()
+    assert result.code == 0
+    assert "6 missing" in result.out
+    assert in_state(world, "missing") == list(range(6))
+
+
+# Everything.
+
+@pytest.mark.parametrize("how", ["deleted for good", "hidden", "an empty listing", "the project deleted",
+                                 "another organization"])
+def test_everything_is_gone(world, how):
+    """Held, even if it is only three."""
+    world.synced(count=3)
+    before = world.objects()
+    if how == "deleted for good":
+        delete(world, range(3), recycle=False)
+    elif how == "hidden":
+        hide(world, range(3))
+    elif how == "an empty listing":
+        world.ado.fault("empty", times=-1)
+    elif how == "the project deleted":
+        world.ado.control("DELETE", "/project", {"org": "contoso", "id": world.repo_id("contoso", "Payments")})
+    else:
+        world.organization("void")
+        world.instance("contoso", url=f"{world.ado.url}/void", pat="pat-of-void")
+    for _ in range(2):
+        result = world.once()
+        assert result.code == 75
+        assert "held: the listing has none of the 3 repositories that were known" in result.out
+        assert len(event(result, "held")) == 1
+    assert world.requests() == {}
+    assert world.objects() == before
+
+
+@pytest.mark.parametrize("count, held", [(4, False), (5, True)])
+def test_fewer_than_five_may_all_be_deleted(world, count, held):
+    world.synced(count=count)
+    delete(world, range(count))
+    result = world.once()
+    assert result.code == (75 if held else 0)
+    assert in_state(world, "removed") == ([] if held else list(range(count)))
+    assert world.requests() == ({} if held else {CHANGE: count})
+
+
+# Drip by drip.
+
+def test_deletions_of_a_day_add_up(world):
+    """Over restarts, which every run here is."""
+    world.synced(count=40, removal_limit="5")
+    delete(world, (0, 1, 2))
+    assert world.once().code == 0
+    delete(world, (3, 4))
+    assert world.once().code == 0
+    delete(world, (5,))
+    world.forget_requests()
+    for _ in range(2):
+        result = world.once()
+        assert result.code == 75
+        assert "held: 1 repositories were deleted, more within a day than removal_limit (5)" in result.out
+        assert event(result, "removed") == []
+    assert world.requests() == {}
+    # what is only out of sight is no deletion, and does not wait for it
+    hide(world, (10,))
+    assert world.once().code == 75
+    assert world.requests() == {CHANGE: 1} and in_state(world, "missing") == [10]
+    pass_a_day(world)
+    world.forget_requests()
+    assert world.once().code == 0
+    assert world.requests() == {CHANGE: 1}
+    assert in_state(world, "removed") == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_was_approved_is_no_drip(world):
+    world.synced(count=40, removal_limit="5")
+    delete(world, range(10))
+    held = world.run("--dry-run")
+    assert world.once().code == 75
+    assert world.once("--approve", f"contoso={hash_of(held.out)}").code == 0
+    assert in_state(world, "removed") == list(range(10))
+    delete(world, range(10, 15))
+    assert world.once().code == 0
+    assert in_state(world, "removed") == list(range(15))
+
+
+# Filters.
+
+def test_a_filter_that_excludes_too_many(world):
+    world.synced(count=10)
+    world.instance("contoso", include=["Payments/repo-0", "Payments/late"])
+    world.add_repo("contoso", "Payments", "late")
+    before = states(world)
+    for n in range(2):
+        result = world.once()
+        assert result.code == 75
+        assert "held: the filters exclude 9 repositories that are in the catalog, more than removal_limit (" in result.out
+        assert (f"{1 - n} created") in result.out
+    assert {name: s for name, s in states(world).items() if name != "late"} == before
+    assert world.writes() == {"POST /catalog-services": 1, "POST /resource-mappings": 1}
+    world.instance("contoso")
+    result = world.once()
+    assert result.code == 0
+    assert nothing_deleted(world)
+    assert set(states(world).values()) == {"active"}
+
+
+def test_excluded_and_included_again(world):
+    world.synced(count=10)
+    world.instance("contoso", exclude=["Payments/repo-0", "*/repo-1"])
+    result = world.once()
+    assert result.code == 0
+    assert world.requests() == {CHANGE: 2}
+    assert in_state(world, "excluded") == [0, 1]
+    assert event(result, "removed") == event(result, "missing") == []
+    # it may go and come as it likes
+    hide(world, (0,))
+    delete(world, (1,))
+    result = world.once()
+    assert result.code == 0
+    assert world.requests() == {CHANGE: 2} and bins(world) == []
+    assert event(result, "removed") == event(result, "missing") == []
+    hide(world, (0,), hidden=False)
+    restore(world, (1,))
+    world.instance("contoso")
+    world.forget_requests()
+    assert world.once().code == 0
+    assert world.requests() == {CHANGE: 2}
+    assert in_state(world, "active") == list(range(10))
+
+
+def test_excluded_repositories_do_not_count(world):
+    """Neither as known nor as missing."""
+    world.repos("contoso", count=10)
+    world.instance("contoso", include=["Payments/repo-0"])
+    assert world.once().code == 0
+    hide(world, range(1, 10))
+    result = world.once()
+    assert result.code == 0
+    assert event(result, "missing") == []
+
+
+# What goes on, and what ends it.
+
+def test_a_hold_keeps_nothing_else_back(world):
+    world.synced(count=10)
+    hide(world, range(6))
+    world.edit_repo("contoso", *ids(world, (8,)), fork=True)
+    world.add_repo("contoso", "Payments", "late")
+    result = world.once()
+    assert result.code == 75
+    assert "1 created, 1 changed" in result.out
+    assert world.writes() == {CHANGE: 1, "POST /catalog-services": 1, "POST /resource-mappings": 1}
+    assert len(world.services()) == 11
+
+
+def test_a_hold_ends_when_they_are_back(world):
+    world.synced(count=10)
+    hide(world, range(6))
+    assert world.once().code == 75
+    hide(world, range(6), hidden=False)
+    result = world.once()
+    assert result.code == 0
+    assert event(result, "returned") == []    # they never counted as missing
+    assert world.requests() == {}
+    assert "--approve" not in world.run("--dry-run").out
+
+
+def test_a_hold_ends_when_fewer_are_missing(world):
+    world.synced(count=10)
+    hide(world, range(6))
+    assert world.once().code == 75
+    hide(world, (5,), hidden=False)
+    assert world.once().code == 0
+    assert in_state(world, "missing") == list(range(5))
+
+
+def test_one_organization_that_is_held_does_not_keep_the_others(world):
+    world.synced(count=3)
+    world.repos("fabrikam", count=2)
+    world.instance("fabrikam")
+    hide(world, range(3))
+    result = world.once()
+    assert result.code == 75
+    assert "fabrikam: ok" in result.out
+    assert len(world.services()) == 5
+
+
+@pytest.mark.waits
+def test_the_daemon_says_a_hold_once_and_its_end(world):
+    world.synced(count=10, poll_interval="1s")
+    hide(world, range(6))
+    daemon = world.start()
+    daemon.wait("poll_ok", count=2)
+    assert len(daemon.seen("held")) == 1
+    assert status(world)["held"] is True
+    hide(world, range(6), hidden=False)
+    daemon.wait("released")
+    assert status(world)["held"] is False
+    assert world.requests() == {}
