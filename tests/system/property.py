@@ -436,6 +436,9 @@ class Story:
         self.reconcile_is_due()
         result = self.world.once()
         assert result.code == 0, result
+        # what a new cache has taken over as missing may be in a recycle bin
+        result = self.world.once()
+        assert result.code == 0, result
         Judge(self).judge()
         self.world.forget_requests()
         self.reconcile_is_due()
@@ -473,15 +476,17 @@ class Judge:
 
     def judge(self):
         story = self.story
-        included = {}
+        included, excluded = {}, set()
         for name, config in story.world.instances.items():
             self.instance(name)
             for guid, element in oracle.listing(story.world, config["organization"]).items():
                 if oracle.included(config, element):
                     included[guid] = name
                     self.repository(name, config, element)
+                else:
+                    excluded.add(guid)
         self.nothing_is_lost()
-        self.unseen(included)
+        self.unseen(included, excluded)
         self.others()
         assert not self.wrong, "\n".join(self.wrong)
         story.last, story.last_included = self.catalog, included
@@ -583,7 +588,7 @@ class Judge:
         return bad
 
     def nothing_is_lost(self):
-        """Nothing is ever deleted in Konnect in this version, but by somebody."""
+        """Nothing is ever deleted in Konnect without on_remove, but by somebody."""
         story = self.story
         deletes = [r["path"] for r in story.konnect("GET", "/requests") if r["method"] == "DELETE"]
         if deletes:
@@ -598,8 +603,8 @@ class Judge:
             if mapping["id"] not in now and mapping["id"] not in story.unmapped:
                 self.wrong.append(f"the mapping of {mapping['service']['name']} is gone")
 
-    def unseen(self, included):
-        """A repository that was out of the listing all the time keeps its service as it is."""
+    def unseen(self, included, excluded):
+        """A repository that was out of the listing, or excluded, all the time keeps its service, which says so."""
         story = self.story
         if story.last is None:
             return
@@ -609,13 +614,25 @@ class Judge:
                 continue
             if key in story.drifted or any(key == edited for edited, _ in story.edited_now):
                 continue
-            labels = {k: v for k, v in after["labels"].items() if not k.startswith("own")}
-            old = {k: v for k, v in before["labels"].items() if not k.startswith("own")}
-            for field in ("name", "display_name", "description", "custom_fields"):
-                if after[field] != before[field]:
-                    self.wrong.append(f"{before['name']}, not listed: {field} was {before[field]!r}, is {after[field]!r}")
-            if labels != old:
-                self.wrong.append(f"{before['name']}, not listed: labels {old} became {labels}")
+            self.state(after, guid in excluded)
+            if guid not in excluded:
+                self.as_it_was(before, after)
+
+    def state(self, service, excluded):
+        allowed = {"excluded"} if excluded else {"missing", "removed", "excluded"}
+        if service["labels"].get("managed-by") == "adosyncd" and service["labels"].get("azure-devops-state") not in allowed:
+            self.wrong.append(f"{service['name']}, not in the catalog any more: says {service['labels'].get('azure-devops-state')}")
+
+    def as_it_was(self, before, after):
+        """But for its state and the labels that are configured now."""
+        configured = {text.split("=")[0] for text in LABELS} | {"azure-devops-state"}
+        labels, old = ({k: v for k, v in s["labels"].items() if not k.startswith("own") and k not in configured}
+                       for s in (after, before))
+        for field in ("name", "display_name", "description", "custom_fields"):
+            if after[field] != before[field]:
+                self.wrong.append(f"{before['name']}, not listed: {field} was {before[field]!r}, is {after[field]!r}")
+        if labels != old:
+            self.wrong.append(f"{before['name']}, not listed: labels {old} became {labels}")
 
     def others(self):
         """What is not ours is as it was."""
