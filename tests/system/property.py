@@ -32,7 +32,10 @@ ADO_FAULTS = [
     {"kind": "503"}, {"kind": "403_vs403463"}, {"kind": "ratelimit_delay", "seconds": 1}, {"kind": "wrong_count"},
     {"kind": "bom"}, {"kind": "count_first"}, {"kind": "401_valid_body"}, {"kind": "duplicate_guid"}, {"kind": "not_array"},
     {"kind": "unclosed"}, {"kind": "garbage"}, {"kind": "long_element"}, {"kind": "empty"}, {"kind": "partial"},
-    {"kind": "extra_keys"}, {"kind": "bad_element"}]
+    {"kind": "extra_keys"}, {"kind": "bad_element"},
+    *({**fault, "path_regex": "(?i)recyclebin"} for fault in (
+        {"kind": "reset"}, {"kind": "truncate"}, {"kind": "status", "status": 404}, {"kind": "403_vs403463"}, {"kind": "html_signin"},
+        {"kind": "garbage"}, {"kind": "wrong_count"}, {"kind": "empty"}))]
 KONNECT_FAULTS = [
     {"kind": "reset_before"}, {"kind": "401"}, {"kind": "403"}, {"kind": "429", "retry_after": 1}, {"kind": "503", "retry_after": 1},
     {"kind": "html"}, {"kind": "status", "status": 500}, {"kind": "lost_answer"}, {"kind": "lost_answer", "method": "POST"},
@@ -58,6 +61,7 @@ class Story:
         self.extras = {}            # id: labels once configured that were left behind, with a reason
         self.last = None            # the catalog of the last quiet
         self.last_included = {}
+        self.recycled = set()       # GUIDs of what a recycle bin has, or had
         self.serial = 0
         self.begin_epoch()
 
@@ -209,6 +213,8 @@ class Story:
             recycle = self.rng.random() < 0.6
             self.tell(f"delete {repo['name']} recycle={recycle}")
             self.ado("DELETE", "/repo", {"org": name, "id": repo["id"], "recycle": recycle})
+            if recycle:
+                self.recycled.add(repo["id"])
 
     def shuffle(self):
         name, org = self.pick_org()
@@ -487,6 +493,7 @@ class Judge:
                     excluded.add(guid)
         self.nothing_is_lost()
         self.unseen(included, excluded)
+        self.removed()
         self.others()
         assert not self.wrong, "\n".join(self.wrong)
         story.last, story.last_included = self.catalog, included
@@ -617,6 +624,14 @@ class Judge:
             self.state(after, guid in excluded)
             if guid not in excluded:
                 self.as_it_was(before, after)
+
+    def removed(self):
+        """Only a recycle bin proves it."""
+        for guid, services in self.catalog.of_repository.items():
+            for service in services:
+                if (service["labels"].get("azure-devops-state") == "removed" and guid not in self.story.recycled
+                        and not {service["id"]} & (self.story.foreign.keys() | self.story.marked.keys())):
+                    self.wrong.append(f"{service['name']} says removed, and was in no recycle bin")
 
     def state(self, service, excluded):
         allowed = {"excluded"} if excluded else {"missing", "removed", "excluded"}
