@@ -103,7 +103,11 @@ void plan_of_row(const struct config_instance *c, const struct cache_row *row, s
 		return;
 	}
 	if (row->service_id == NULL) {
-		ret->kind = PLAN_CREATE;
+		/* none is made for what is gone, but its resource may wait */
+		if (row->state < REPO_EXCLUDED)
+			ret->kind = PLAN_CREATE;
+		else if (memcmp(&row->map_have, &row->map_want, sizeof(row->map_have)) != 0)
+			ret->kind = kind_of_state(row->state);
 		return;
 	}
 	text = document_row(c, row);
@@ -117,6 +121,10 @@ void plan_of_row(const struct config_instance *c, const struct cache_row *row, s
 	json_decref(want);
 	if (ret->n > 0)
 		ret->kind = kind_of(ret, row->state);
+	else if (row->state >= REPO_EXCLUDED && (memcmp(&row->have, &row->want, sizeof(row->have)) != 0 ||
+						 memcmp(&row->map_have, &row->map_want, sizeof(row->map_have)) != 0))
+		/* it says so already, and more is to be done */
+		ret->kind = kind_of_state(row->state);
 	else if (memcmp(&row->map_have, &row->map_want, sizeof(row->map_have)) != 0)
 		ret->kind = PLAN_MAP;
 }

@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "../../lib/converge.h"
+#include "../../lib/target.h"
 #include "../../lib/util.h"
 
 #define STEPS_MAX 9	/* what the worst of Konnects can make of it */
+#define STEPS_GONE_MAX 64	/* of a repository that is gone or returns: its resource may have mappings to remember */
 #define ANSWERS_MAX 32
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -58,6 +60,16 @@ static struct cache_row row_of(char begin, const char *ack)
 		r.mapping_id = xstrdup("m-1");
 	if (begin & 4)
 		r.ack = xstrdup(ack);
+	if (begin & 8) {
+		r.state = REPO_REMOVED;
+		r.absent = ABSENT_REMOVED;
+		r.map_want = target_archived();
+	} else if (begin & 16) {
+		r.archived = true;
+		r.resource_id = xstrdup("r-1");
+		r.remembered = xstrdup("[\"s-8\",\"s-9\"]");
+		r.map_have = target_archived();
+	}
 	return r;
 }
 
@@ -70,16 +82,19 @@ static void fuzz_repository(char begin, const char *ack, const struct answers *a
 	struct converge c;
 	unsigned steps = 0;
 
+	config.on_remove = begin & 32 ? ON_REMOVE_DELETE : ON_REMOVE_ARCHIVE;
 	converge_init(&c, &config, &instance, key, &row, NULL);
 	while (converge_request(&c, &request)) {
 		check_request(&request);
 		konnect_request_done(&request);
-		check(steps < STEPS_MAX && c.row.parked == NULL);
+		check(steps < (begin & 24 ? STEPS_GONE_MAX : STEPS_MAX) && c.row.parked == NULL);
 		converge_answer(&c, a->status[steps % a->n], a->json[steps % a->n]);
 		steps++;
 	}
 	check((c.step == CONVERGE_PARKED) == (c.row.parked != NULL));
-	if (c.step == CONVERGE_DONE)
+	if (c.step == CONVERGE_DONE && begin & 8)
+		check(memcmp(&c.row.map_have, &c.row.map_want, sizeof(c.row.map_have)) == 0);
+	else if (c.step == CONVERGE_DONE)
 		check(c.row.service_id != NULL && c.row.mapping_id != NULL && c.row.ack != NULL &&
 		      memcmp(&c.row.have, &c.row.want, sizeof(c.row.have)) == 0);
 	converge_done(&c);

@@ -33,7 +33,10 @@ ADO_FAULTS = [
     {"kind": "503"}, {"kind": "403_vs403463"}, {"kind": "ratelimit_delay", "seconds": 1}, {"kind": "wrong_count"},
     {"kind": "bom"}, {"kind": "count_first"}, {"kind": "401_valid_body"}, {"kind": "duplicate_guid"}, {"kind": "not_array"},
     {"kind": "unclosed"}, {"kind": "garbage"}, {"kind": "long_element"}, {"kind": "empty"}, {"kind": "partial"},
-    {"kind": "extra_keys"}, {"kind": "bad_element"}]
+    {"kind": "extra_keys"}, {"kind": "bad_element"},
+    *({**fault, "path_regex": "(?i)recyclebin"} for fault in (
+        {"kind": "reset"}, {"kind": "truncate"}, {"kind": "status", "status": 404}, {"kind": "403_vs403463"}, {"kind": "html_signin"},
+        {"kind": "garbage"}, {"kind": "wrong_count"}, {"kind": "empty"}))]
 KONNECT_FAULTS = [
     {"kind": "reset_before"}, {"kind": "401"}, {"kind": "403"}, {"kind": "429", "retry_after": 1},
     {"kind": "503", "retry_after": 1},
@@ -60,6 +63,7 @@ class Story:
         self.extras = {}            # id: labels once configured that were left behind, with a reason
         self.last = None            # the catalog of the last quiet
         self.last_included = {}
+        self.recycled = set()       # GUIDs of what a recycle bin has, or had
         self.serial = 0
         self.begin_epoch()
 
@@ -212,6 +216,8 @@ class Story:
             recycle = self.rng.random() < 0.6
             self.tell(f"delete {repo['name']} recycle={recycle}")
             self.ado("DELETE", "/repo", {"org": name, "id": repo["id"], "recycle": recycle})
+            if recycle:
+                self.recycled.add(repo["id"])
 
     def shuffle(self):
         name, org = self.pick_org()
@@ -440,6 +446,9 @@ class Story:
         self.reconcile_is_due()
         result = self.world.once()
         assert result.code == 0, result
+        # what a new cache has taken over as missing may be in a recycle bin
+        result = self.world.once()
+        assert result.code == 0, result
         Judge(self).judge()
         self.world.forget_requests()
         self.reconcile_is_due()
@@ -477,15 +486,18 @@ class Judge:
 
     def judge(self):
         story = self.story
-        included = {}
+        included, excluded = {}, set()
         for name, config in story.world.instances.items():
             self.instance(name)
             for guid, element in oracle.listing(story.world, config["organization"]).items():
                 if oracle.included(config, element):
                     included[guid] = name
                     self.repository(name, config, element)
+                else:
+                    excluded.add(guid)
         self.nothing_is_lost()
-        self.unseen(included)
+        self.unseen(included, excluded)
+        self.removed()
         self.others()
         assert not self.wrong, "\n".join(self.wrong)
         story.last, story.last_included = self.catalog, included
@@ -587,7 +599,7 @@ class Judge:
         return bad
 
     def nothing_is_lost(self):
-        """Nothing is ever deleted in Konnect in this version, but by somebody."""
+        """Nothing is ever deleted in Konnect without on_remove, but by somebody."""
         story = self.story
         deletes = [r["path"] for r in story.konnect("GET", "/requests") if r["method"] == "DELETE"]
         if deletes:
@@ -602,8 +614,8 @@ class Judge:
             if mapping["id"] not in now and mapping["id"] not in story.unmapped:
                 self.wrong.append(f"the mapping of {mapping['service']['name']} is gone")
 
-    def unseen(self, included):
-        """A repository that was out of the listing all the time keeps its service as it is."""
+    def unseen(self, included, excluded):
+        """A repository that was out of the listing, or excluded, all the time keeps its service, which says so."""
         story = self.story
         if story.last is None:
             return
@@ -613,13 +625,33 @@ class Judge:
                 continue
             if key in story.drifted or any(key == edited for edited, _ in story.edited_now):
                 continue
-            labels = {k: v for k, v in after["labels"].items() if not k.startswith("own")}
-            old = {k: v for k, v in before["labels"].items() if not k.startswith("own")}
-            for field in ("name", "display_name", "description", "custom_fields"):
-                if after[field] != before[field]:
-                    self.wrong.append(f"{before['name']}, not listed: {field} was {before[field]!r}, is {after[field]!r}")
-            if labels != old:
-                self.wrong.append(f"{before['name']}, not listed: labels {old} became {labels}")
+            self.state(after, guid in excluded)
+            if guid not in excluded:
+                self.as_it_was(before, after)
+
+    def removed(self):
+        """Only a recycle bin proves it."""
+        for guid, services in self.catalog.of_repository.items():
+            for service in services:
+                if (service["labels"].get("azure-devops-state") == "removed" and guid not in self.story.recycled
+                        and not {service["id"]} & (self.story.foreign.keys() | self.story.marked.keys())):
+                    self.wrong.append(f"{service['name']} says removed, and was in no recycle bin")
+
+    def state(self, service, excluded):
+        allowed = {"excluded"} if excluded else {"missing", "removed", "excluded"}
+        if service["labels"].get("managed-by") == "adosyncd" and service["labels"].get("azure-devops-state") not in allowed:
+            self.wrong.append(f"{service['name']}, not in the catalog any more: says {service['labels'].get('azure-devops-state')}")
+
+    def as_it_was(self, before, after):
+        """But for its state and the labels that are configured now."""
+        configured = {text.split("=")[0] for text in LABELS} | {"azure-devops-state"}
+        labels, old = ({k: v for k, v in s["labels"].items() if not k.startswith("own") and k not in configured}
+                       for s in (after, before))
+        for field in ("name", "display_name", "description", "custom_fields"):
+            if after[field] != before[field]:
+                self.wrong.append(f"{before['name']}, not listed: {field} was {before[field]!r}, is {after[field]!r}")
+        if labels != old:
+            self.wrong.append(f"{before['name']}, not listed: labels {old} became {labels}")
 
     def others(self):
         """What is not ours is as it was."""

@@ -86,6 +86,51 @@ static void test_kinds(void)
 	CHECK(&r, "change", "git_repo.link \"https://x/1\" -> \"https://x/2\"");
 }
 
+/* What becomes of one that is not listed any more, or that a filter keeps out. */
+static void test_gone(void)
+{
+	static const struct {
+		enum repo_state state;
+		const char *kind;
+	} rows[] = { { REPO_EXCLUDED, "exclude" }, { REPO_MISSING, "missing" }, { REPO_REMOVED, "remove" } };
+
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		_cleanup_free_ char *text = xasprintf("labels.azure-devops-state \"active\" -> \"%s\"", repo_state_name(rows[i].state));
+		_cleanup_free_ char *back = xasprintf("labels.azure-devops-state \"%s\" -> \"active\"", repo_state_name(rows[i].state));
+		struct cache_row r = acknowledged();
+
+		r.state = rows[i].state;
+		CHECK(&r, rows[i].kind, text);
+		/* said already, and returned */
+		r = acknowledged();
+		r.state = rows[i].state;
+		free(r.ack);
+		r.ack = document_row(&config, &r);
+		r.have = digest_bytes(key, r.ack, strlen(r.ack));
+		r.state = REPO_ACTIVE;
+		CHECK(&r, "change", back);
+		/* said already, and its service or its mapping is to go too */
+		for (int what = 0; what < 2; what++) {
+			r = acknowledged();
+			r.state = rows[i].state;
+			free(r.ack);
+			r.ack = document_row(&config, &r);
+			if (what == 0)
+				r.want = (struct digest){ 0 };
+			else
+				memset(&r.map_want, 1, sizeof(r.map_want));
+			CHECK(&r, rows[i].kind, "");
+		}
+		/* what was never there */
+		r = acknowledged();
+		r.state = rows[i].state;
+		set(&r.service_id, NULL);
+		set(&r.ack, NULL);
+		r.have = r.want = (struct digest){ 0 };
+		CHECK(&r, "nothing", "");
+	}
+}
+
 static void test_configuration(void)
 {
 	struct cache_row r = acknowledged();
@@ -195,6 +240,7 @@ static void test_excludes(void)
 int main(void)
 {
 	test_kinds();
+	test_gone();
 	test_configuration();
 	test_nothing_remembered();
 	test_theirs();
