@@ -282,7 +282,7 @@ static void run_plan(struct syncd *d, const json_t *request, struct command *ret
 	if (s == NULL)
 		return;
 	actions = json_array();
-	if (approve_plan(d->cache, source_cached(s), source_holds_creations(s), add_action, actions, hash, &n) < 0) {
+	if (approve_plan(d->cache, source_config(s), source_cached(s), source_holds_creations(s), add_action, actions, hash, &n) < 0) {
 		json_decref(actions);
 		refuse(ret, xasprintf("the cache cannot be read: %s", cache_error(d->cache)));
 		return;

@@ -142,7 +142,7 @@ void report_hash(FILE *f, struct cache *c, const struct source *s)
 	char hash[APPROVE_HASH_LEN + 1];
 	uint32_t n = 0;
 
-	if (approve_plan(c, source_cached(s), source_holds_creations(s), NULL, NULL, hash, &n) == 0 && n > 0)
+	if (approve_plan(c, source_config(s), source_cached(s), source_holds_creations(s), NULL, NULL, hash, &n) == 0 && n > 0)
 		fprintf(f, "%s: to let the %u held through: adosyncd --once --approve %s=%s\n", source_config(s)->name, n,
 			source_config(s)->name, hash);
 }

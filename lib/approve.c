@@ -11,6 +11,9 @@
 /* Not the cache's key: the same plan has the same hash in a --dry-run before there is a cache. */
 static const uint8_t no_key[DIGEST_KEY_LEN];
 
+/* What a removal comes to, in the order of enum on_remove: what was shown under one is not approved under another. */
+static const char *const fates[] = { "", "-archive", "-delete" };
+
 /* What waits for one row, or NULL. */
 static const char *action_of(const struct cache_row *row, bool creations_held, const char **ret_why)
 {
@@ -33,8 +36,8 @@ static const char *action_of(const struct cache_row *row, bool creations_held, c
 	return NULL;
 }
 
-int approve_plan(struct cache *c, const struct cache_instance *instance, bool creations_held, approve_fn fn, void *arg,
-		 char ret_hash[APPROVE_HASH_LEN + 1], uint32_t *ret_n)
+int approve_plan(struct cache *c, const struct config_instance *config, const struct cache_instance *instance, bool creations_held,
+		 approve_fn fn, void *arg, char ret_hash[APPROVE_HASH_LEN + 1], uint32_t *ret_n)
 {
 	struct cache_row row = { 0 };
 	uint8_t cursor[16] = { 0 }, text[DIGEST_LEN + 16 + 16];
@@ -51,7 +54,8 @@ int approve_plan(struct cache *c, const struct cache_instance *instance, bool cr
 			memset(text, 0, sizeof(text));
 			memcpy(text, sum.b, DIGEST_LEN);
 			memcpy(text + DIGEST_LEN, row.repo.guid, 16);
-			(void)snprintf((char *)text + DIGEST_LEN + 16, 16, "%s", action);
+			(void)snprintf((char *)text + DIGEST_LEN + 16, 16, "%s%s", action,
+				       strcmp(action, "create") != 0 ? fates[config->on_remove] : "");
 			sum = digest_bytes(no_key, text, sizeof(text));
 			n++;
 			if (fn != NULL)
@@ -90,7 +94,7 @@ int approve_apply(struct cache *c, const struct config_instance *config, const s
 	struct cache_row row = { 0 };
 	uint8_t cursor[16] = { 0 };
 	const char *action, *why;
-	int e = approve_plan(c, instance, creations_held, NULL, NULL, shown, ret_n);
+	int e = approve_plan(c, config, instance, creations_held, NULL, NULL, shown, ret_n);
 
 	if (e < 0)
 		return e;

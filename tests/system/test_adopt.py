@@ -57,7 +57,6 @@ def test_a_thousand_services_are_adopted_with_twenty_lists(world):
     quiet(world)
 
 
-@pytest.mark.xfail(reason="the hold is judged before the comparison", strict=True)
 def test_adoption_is_not_held_as_a_creation_is(world):
     world.configure("konnect", create_limit=0)
     world.synced(count=5)

@@ -31,14 +31,14 @@ static struct shown plan(char hash[APPROVE_HASH_LEN + 1])
 	char again[APPROVE_HASH_LEN + 1];
 	uint32_t n = 99;
 
-	T_EQ_INT(approve_plan(cache, &instance, creations_held, on_action, &s, hash, &n), 0);
+	T_EQ_INT(approve_plan(cache, &config, &instance, creations_held, on_action, &s, hash, &n), 0);
 	T_OK(n == s.n && s.sorted && s.removals + s.exclusions + s.creations == n);
 	T_OK(strlen(hash) == (n > 0 ? APPROVE_HASH_LEN : 0) && strspn(hash, "0123456789abcdef") == strlen(hash));
-	T_EQ_INT(approve_plan(cache, &instance, creations_held, NULL, NULL, again, &n), 0);
+	T_EQ_INT(approve_plan(cache, &config, &instance, creations_held, NULL, NULL, again, &n), 0);
 	T_EQ_STR(again, hash);
 	if (restarts) {
 		reopen();
-		T_EQ_INT(approve_plan(cache, &instance, creations_held, NULL, NULL, again, &n), 0);
+		T_EQ_INT(approve_plan(cache, &config, &instance, creations_held, NULL, NULL, again, &n), 0);
 		T_EQ_STR(again, hash);
 	}
 	return s;
