@@ -101,6 +101,12 @@ int cache_flush(struct cache *c)
 	return e;
 }
 
+void cache_blame(struct cache *c)
+{
+	(void)snprintf(c->error, sizeof(c->error), "it holds what was never written");
+	c->damaged = true;
+}
+
 bool cache_is_damaged(const struct cache *c)
 {
 	return c->damaged;

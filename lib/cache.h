@@ -22,6 +22,9 @@ int cache_open(const char *directory, int64_t now, struct cache **ret, char **re
 
 /* Whether the file has turned out to be damaged since: then close it, set it aside and open a new one. */
 bool cache_is_damaged(const struct cache *c);
+
+/* What was read from it cannot be: it is damaged in a way that SQLite does not see. */
+void cache_blame(struct cache *c);
 int cache_set_aside(const char *directory, int64_t now, char **ret_notice);
 
 /* The same over a private copy of DIRECTORY/cache.db in memory, for --dry-run: nothing on disk is touched. */

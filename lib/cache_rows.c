@@ -77,6 +77,7 @@ static int column_repo(sqlite3_stmt *st, int at, struct repo *r)
 	return at;
 }
 
+/* 0, -ENOENT, -EIO. */
 static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 {
 	int rc = sqlite3_step(st), at;
@@ -111,7 +112,11 @@ static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 	ret->archived = sqlite3_column_int(st, at++) != 0;
 	ret->remembered = column_text(st, at++);
 	(void)sqlite3_reset(st);
-	return 0;
+	if (ret->state <= REPO_REMOVED && ret->kind <= ROW_NAMED && ret->absent <= ABSENT_REMOVED && ret->held <= HELD_EXCLUSION)
+		return 0;
+	cache_row_done(ret);
+	cache_blame(c);
+	return -EIO;
 }
 
 void cache_row_done(struct cache_row *r)

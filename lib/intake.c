@@ -78,7 +78,10 @@ static void on_known(void *arg, const struct cache_known *k)
 {
 	struct intake *i = arg;
 
-	known_add(i->known, &k->raw, k->id, k->excluded, k->absent, k->held);
+	if (!known_add(i->known, &k->raw, k->id, k->excluded, k->absent, k->held)) {
+		cache_blame(i->cache);
+		return;
+	}
 	i->n_known++;
 	if (!k->excluded && k->absent == ABSENT_NOT)
 		i->result.known++;
@@ -99,7 +102,7 @@ int intake_load_step(struct intake *i)
 		r = cache_known_some(i->cache, i->instance->id, i->load_cursor, on_known, i);
 		if (r == 0)
 			i->phase = PHASE_CLEAR;
-		return r < 0 ? r : 1;
+		return cache_is_damaged(i->cache) ? -EIO : r < 0 ? r : 1;
 	case PHASE_CLEAR:
 		/* a listing that broke off left these */
 		r = cache_stage_clear_some(i->cache, i->instance->id);

@@ -1,6 +1,5 @@
 #include "known.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "util.h"
@@ -54,17 +53,21 @@ static struct slot *find(struct known *k, const struct digest *raw)
 	return &k->slots[i];
 }
 
-void known_add(struct known *k, const struct digest *raw, int64_t id, bool excluded, enum row_absent absent,
+bool known_add(struct known *k, const struct digest *raw, int64_t id, bool excluded, enum row_absent absent,
 	       bool held)
 {
-	struct slot *s = find(k, raw);
+	struct slot *s;
 
-	assert(k->free > 0 && id > 0 && id <= ID_MASK);
-	if (s->word == 0)
-		k->free--;
+	if (k->free == 0 || id <= 0 || id > ID_MASK)
+		return false;
+	s = find(k, raw);
+	if (s->word != 0)
+		return false;
+	k->free--;
 	s->raw = *raw;
 	s->word = id | ((int64_t)absent & ABSENT_MASK) << ABSENT_SHIFT | (excluded ? FLAG_EXCLUDED : 0) |
 		  (held ? FLAG_HELD : 0);
+	return true;
 }
 
 enum known_mark known_mark(struct known *k, const struct digest *raw)

@@ -15,8 +15,9 @@ struct known;
 struct known *known_new(size_t n);
 struct known *known_free(struct known *k);
 
-/* Adds an element (at most n in all) under the id of its row. */
-void known_add(struct known *k, const struct digest *raw, int64_t id, bool excluded, enum row_absent absent,
+/* Adds an element (at most n in all) under the id of its row. False when there is no room, it is there already or the id is
+ * none, which only a damaged cache can give. */
+bool known_add(struct known *k, const struct digest *raw, int64_t id, bool excluded, enum row_absent absent,
 	       bool held);
 
 enum known_mark { KNOWN_ABSENT, KNOWN_SEEN, KNOWN_SEEN_AGAIN };
