@@ -61,13 +61,23 @@ static void take_fields(struct converge *c, const json_t *service)
 	c->custom_fields = json_is_object(fields) ? json_incref(fields) : json_object();
 }
 
+static bool same(const struct digest *a, const struct digest *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
 static void forget_service(struct converge *c)
 {
+	const struct digest archived = target_archived();
+
 	set_text(&c->row.service_id, NULL);
 	/* a service takes its mappings with it */
 	if (c->row.target == TARGET_OWN) {
 		set_text(&c->row.mapping_id, NULL);
 		c->row.map_have = (struct digest){ 0 };
+		/* and what is gone itself is not mapped again */
+		if (c->row.kind == ROW_REPOSITORY && c->row.state >= REPO_EXCLUDED && !same(&c->row.map_want, &archived))
+			c->row.map_want = c->row.map_have;
 	}
 	set_text(&c->row.ack, NULL);
 	c->row.have = (struct digest){ 0 };
@@ -76,11 +86,6 @@ static void forget_service(struct converge *c)
 	/* what is made anew is all ours */
 	c->row.theirs = 0;
 	make_want(c);
-}
-
-static bool same(const struct digest *a, const struct digest *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
 static void park_text(struct converge *c, char *why);
@@ -203,7 +208,8 @@ static char *mapping_body(const struct converge *c)
 	json_t *body = json_pack("{s:s}", "service", mapped_service(c));
 	char *text;
 
-	if (c->row.resource_id != NULL)
+	/* a resource that came with a mapping may be gone with it: its configuration always fits */
+	if (c->row.resource_id != NULL && c->instance->discovers)
 		json_object_set_new(body, "resource", json_string(c->row.resource_id));
 	else
 		json_object_set_new(body, "resource", json_pack("{s:s,s:s,s:o}", "integration_instance", c->instance->konnect_id, "type",
@@ -530,13 +536,14 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 			mapped(c, konnect_text(answer, "id"));
 			if (*konnect_text(json_object_get(answer, "resource"), "id") != '\0')
 				set_text(&c->row.resource_id, konnect_text(json_object_get(answer, "resource"), "id"));
+			else if (!c->instance->discovers)
+				set_text(&c->row.resource_id, NULL);
 			next_step(c);
 		} else if ((ok || status == 409) && !c->map_lookup_done) {
 			c->step = CONVERGE_MAP_LOOKUP;
-		} else if (c->row.resource_id != NULL && !c->instance->discovers && status >= 400) {
-			/* the resource as it was is not there any more: give it by its configuration */
-			set_text(&c->row.resource_id, NULL);
-			next_step(c);
+			/* looked up by its mapping, when it is needed */
+			if (!c->instance->discovers)
+				set_text(&c->row.resource_id, NULL);
 		} else if (konnect_resource_refused(status, answer) || (c->instance->discovers && status == 404)) {
 			park_undiscovered(c);
 		} else {

@@ -618,6 +618,8 @@ int reconcile_scan(struct reconcile *r)
 		r->cursor = row.id;
 		if (row.mapping_id != NULL && !marked(r, r->mappings, row.id)) {
 			set_text(&row.mapping_id, NULL);
+			if (!r->instance->discovers && !row.archived)
+				set_text(&row.resource_id, NULL);
 			row.map_have = (struct digest){ 0 };
 			e = cache_row_save(r->cache, &row);
 		}

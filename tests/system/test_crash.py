@@ -119,7 +119,8 @@ def test_a_disk_that_is_full_while_pushing(world):
     result = world.once(wrap=["sh", "-c", f"trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"", "sh"])
     assert result.code == 75, result
     assert "the cache cannot be written" in result.out
-    assert len([e for e in result.events if e.get("ADOSYNC_EVENT") == "sink_lost"]) == 1
+    # a second try may get a little further
+    assert 1 <= len([e for e in result.events if e.get("ADOSYNC_EVENT") == "sink_lost"]) <= 2
     assert world.once().code == 0
     state = world.catalog()
     assert len(state["services"]) == len(state["mappings"]) == len(state["resources"]) == 60
