@@ -133,8 +133,8 @@ static int read_fd(int fd, char **ret, size_t *ret_len)
 static void load_file(struct loader *l, const char *name)
 {
 	struct stat st;
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int fd, r;
 
 	/* O_NONBLOCK, so that a FIFO in the directory is refused instead of waited for. */
