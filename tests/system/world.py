@@ -51,7 +51,7 @@ def parse_events(text):
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
-def wait_until(what, condition, seconds=10):
+def wait_until(what, condition, seconds=30):
     """Poll until the condition gives something true, and return that."""
     end = time.monotonic() + seconds
     while True:
@@ -105,7 +105,7 @@ class Daemon:
                 and (instance is None or e.get("ADOSYNC_INSTANCE") == instance)
                 and all(e.get(key) == value for key, value in more.items())]
 
-    def wait(self, event, instance=None, count=1, seconds=10, **more):
+    def wait(self, event, instance=None, count=1, seconds=30, **more):
         """The events of that name, once there are `count`."""
         def enough():
             assert self.process.poll() is None, f"the daemon ended: {self.log}"
