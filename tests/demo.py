@@ -320,7 +320,7 @@ class Demo:
         say(f"READY after {time.monotonic() - started:.2f} s.")
         n = self.settled(HEALTHY)
         say(f"After {time.monotonic() - started:.1f} s the {n} repositories of {' and '.join(HEALTHY)} are in the catalog. "
-            "Requests: one to Azure DevOps for each poll; to Konnect three for each organization, and two for each repository:")
+            "Requests: one to Azure DevOps for each poll; to Konnect one for all, two for each organization, and two for each repository:")
         asked = {name: len(self.polls(name)) for name in WORLD}
         expect(f"requests for {EXPIRED}", 1, asked[EXPIRED])
         for name in WORLD:
@@ -328,7 +328,7 @@ class Demo:
         counts = self.counts(self.pushes())
         self.show_counts(counts)
         expect("requests of the first sync to Konnect", {
-            "GET   /v1/integrations": len(HEALTHY), "GET   /v1/integration-instances": len(HEALTHY),
+            "GET   /v1/integrations": 1, "GET   /v1/integration-instances": len(HEALTHY),
             "POST  /v1/integration-instances": len(HEALTHY), "POST  /v1/catalog-services": n,
             "POST  /v1/resource-mappings": n}, counts)
         print()
@@ -432,7 +432,7 @@ class Demo:
         counts = self.counts(self.pushes(konnect))
         self.show_counts(counts)
         expect(f"requests for {EXPIRED}", {
-            "GET   /v1/integrations": 1, "GET   /v1/integration-instances": 1, "POST  /v1/integration-instances": 1,
+            "GET   /v1/integration-instances": 1, "POST  /v1/integration-instances": 1,
             "POST  /v1/catalog-services": count, "POST  /v1/resource-mappings": count}, counts)
         show(wait_until("a status without trouble", lambda: "0 not healthy" in self.daemon.status and self.daemon.status))
 
@@ -475,9 +475,9 @@ class Demo:
             expect(f"services of {name}", listed, own)
             rows.append((name, name, state, listed, own, len(self.polls(name)), pushes[name]))
         table(rows, 3)
-        say(f"All is well in the state waiting: for the next poll. {common} more requests to Konnect, one for each instance, "
-            "asked for the integration's types of resources.")
-        expect("requests for the integration", len(WORLD), common)
+        say(f"All is well in the state waiting: for the next poll. {common} more request to Konnect, for all instances, asked "
+            "for the integration's types of resources.")
+        expect("requests for the integration", 1, common)
         violations = self.ado.control("GET", "/violations") + self.konnect.control("GET", "/violations")
         expect("requests that the published interfaces do not allow", [], violations)
         expect("warnings in the log", ["credential_lost"],
