@@ -362,21 +362,31 @@ static bool same(const json_t *a, const json_t *b)
 
 /* The label has lost what no label can hold, so it is compared with the label of what stands before the separator; no
  * project's name has a '/'. */
-static bool display_name_is_ours(const json_t *service)
+char *document_project_shown(const json_t *service)
 {
 	const char *text = json_string_value(json_object_get(service, "display_name")), *end = text != NULL ? strstr(text, " / ") : NULL,
-		   *name = json_string_value(json_object_get(json_object_get(json_object_get(service, "custom_fields"), "git_repo"),
-							     "name")),
 		   *label = json_string_value(json_object_get(json_object_get(service, "labels"), LABEL_PROJECT));
-	_cleanup_free_ char *project = NULL, *slug = NULL, *expected = NULL;
+	char *project = end != NULL ? xstrndup(text, (size_t)(end - text)) : NULL;
+	_cleanup_free_ char *slug = project != NULL ? document_label_value(project) : NULL;
 
-	if (end == NULL)
+	if (project != NULL && strcmp(slug != NULL ? slug : "", label != NULL ? label : "") == 0)
+		return project;
+	free(project);
+	return NULL;
+}
+
+static bool display_name_is_ours(const json_t *service)
+{
+	const char *text = json_string_value(json_object_get(service, "display_name")),
+		   *name = json_string_value(json_object_get(json_object_get(json_object_get(service, "custom_fields"), "git_repo"),
+							     "name"));
+	_cleanup_free_ char *project = document_project_shown(service), *expected = NULL;
+
+	if (project == NULL)
 		return false;
-	project = xstrndup(text, (size_t)(end - text));
-	slug = document_label_value(project);
 	expected = xasprintf("%s / %s", project, name != NULL ? name : "");
 	expected[utf8_prefix(expected, KONNECT_DISPLAY_NAME_MAX)] = '\0';
-	return strcmp(expected, text) == 0 && strcmp(slug != NULL ? slug : "", label != NULL ? label : "") == 0;
+	return strcmp(expected, text) == 0;
 }
 
 unsigned document_edited(const json_t *service, const json_t *ours, const json_t *want)

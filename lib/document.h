@@ -51,6 +51,10 @@ unsigned document_edited(const json_t *service, const json_t *ours, const json_t
  * give it or it is the one that is wanted, its description when it is the one that is wanted, or none. */
 unsigned document_edited_unknown(const json_t *service, const json_t *want);
 
+/* "Payments Hub" out of a display name "Payments Hub / user-api", when that is what the service's label of the project was
+ * made of (a name without a letter or digit of ASCII has no label); otherwise NULL. The caller frees it. */
+char *document_project_shown(const json_t *service);
+
 /* Takes those fields out of a document. */
 void document_leave(json_t *doc, unsigned theirs);
 

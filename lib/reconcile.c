@@ -199,18 +199,12 @@ static int free_name(struct reconcile *r, const char *name, int64_t except_id)
 	return e == -EEXIST ? 0 : e;
 }
 
-/* "Payments Hub" out of "Payments Hub / user-api", when that is what the labels are made of; otherwise the label. */
 static char *project_name_of(const json_t *service)
 {
-	const char *display_name = konnect_text(service, "display_name"), *end = strstr(display_name, " / "),
-		   *label = konnect_text(json_object_get(service, "labels"), LABEL_PROJECT);
-	char *name = end != NULL ? xstrndup(display_name, (size_t)(end - display_name)) : NULL;
-	_cleanup_free_ char *slug = name != NULL ? document_label_value(name) : NULL;
+	const char *label = konnect_text(json_object_get(service, "labels"), LABEL_PROJECT);
+	char *name = document_project_shown(service);
 
-	if (slug != NULL && strcmp(slug, label) == 0)
-		return name;
-	free(name);
-	return xstrdup(*label != '\0' ? label : "?");
+	return name != NULL ? name : xstrdup(*label != '\0' ? label : "?");
 }
 
 static char *text_or_null(const char *s)

@@ -55,6 +55,19 @@ def test_a_name_is_not_taken_from_a_service_that_is_adopted(world):
     assert len(world.catalog()["mappings"]) == 3
 
 
+def test_the_service_of_a_missing_repository_keeps_its_display_name_when_the_cache_is_lost(world):
+    """Its project's name has nothing that a label can hold."""
+    world.synced(count=1)
+    world.add_repo("contoso", "日本支社", "api")
+    assert world.once().code == 0
+    world.delete_repo("contoso", world.repo_id("contoso", "日本支社", "api"), recycle=False)
+    world.forget_cache()
+    for _ in range(2):
+        assert world.once().code == 0
+    [service] = [s for s in world.services().values() if s["labels"]["azure-devops-state"] == "missing"]
+    assert service["display_name"] == "日本支社 / api"
+
+
 def test_a_label_that_is_configured_no_more_goes_although_it_is_time_to_reconcile(world):
     world.synced(count=2, labels=["team=web", "tier=gold"])
     world.instance("contoso", labels=["tier=gold"])

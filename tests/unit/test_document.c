@@ -502,6 +502,33 @@ static void test_edited(void)
 #undef LABELLED
 }
 
+static void test_project_shown(void)
+{
+	static const struct {
+		const char *what, *service, *project;
+	} rows[] = {
+		{ "one that its label is", "{'display_name':'P / R','labels':{'azure-devops-project':'P'}}", "P" },
+		{ "one that its label was made of", "{'display_name':'Payments Hub / R','labels':{'azure-devops-project':'Payments-Hub'}}",
+		  "Payments Hub" },
+		{ "one that no label can hold", "{'display_name':'日本支社 / R','labels':{}}", "日本支社" },
+		{ "somebody's words", "{'display_name':'The / R','labels':{'azure-devops-project':'P'}}", NULL },
+		{ "somebody's words, and no label", "{'display_name':'The / R','labels':{}}", NULL },
+		{ "no separator", "{'display_name':'P','labels':{'azure-devops-project':'P'}}", NULL },
+		{ "nothing", "{}", NULL },
+		{ "no text", "{'display_name':5,'labels':[]}", NULL },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		json_t *service = j(rows[i].service);
+		_cleanup_free_ char *project = document_project_shown(service);
+
+		T_OK_MSG((project == NULL) == (rows[i].project == NULL), rows[i].what);
+		if (project != NULL && rows[i].project != NULL)
+			T_EQ_STR(project, rows[i].project);
+		json_decref(service);
+	}
+}
+
 int main(void)
 {
 	test_service_names();
@@ -518,5 +545,6 @@ int main(void)
 	test_of_service();
 	test_patch();
 	test_edited();
+	test_project_shown();
 	return t_done();
 }
