@@ -326,10 +326,33 @@ void document_leave(json_t *doc, unsigned theirs)
 			json_object_del(doc, editable[i].field);
 }
 
+static void keep_one(json_t *doc, const json_t *ack, const char *key)
+{
+	json_t *value = json_object_get(ack, key);
+
+	if (value != NULL)
+		json_object_set(doc, key, value);
+	else
+		json_object_del(doc, key);
+}
+
+/* What the listing says of a repository that is excluded is not followed: it stays as it was acknowledged. */
+static void keep_acknowledged(json_t *doc, const json_t *ack)
+{
+	static const char *const fields[] = { "display_name", "description", "custom_fields" },
+			  *const labels[] = { LABEL_PROJECT, LABEL_PROJECT_ID, LABEL_DEFAULT_BRANCH, LABEL_VISIBILITY, LABEL_FORK };
+
+	for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+		keep_one(doc, ack, fields[i]);
+	for (size_t i = 0; i < ELEMENTSOF(labels); i++)
+		keep_one(json_object_get(doc, "labels"), json_object_get(ack, "labels"), labels[i]);
+}
+
 char *document_row(const struct config_instance *c, const struct cache_row *row)
 {
+	bool excluded = row->kind == ROW_REPOSITORY && row->state == REPO_EXCLUDED && row->ack != NULL;
 	char *text = NULL;
-	json_t *doc;
+	json_t *doc, *ack;
 
 	switch (row->kind) {
 	case ROW_REPOSITORY:
@@ -342,10 +365,14 @@ char *document_row(const struct config_instance *c, const struct cache_row *row)
 		text = document_named(c, row->service_name);
 		break;
 	}
-	if (row->theirs == 0)
+	if (row->theirs == 0 && !excluded)
 		return text;
 	doc = json_loads(text, 0, NULL);
 	free(text);
+	ack = excluded ? json_loads(row->ack, 0, NULL) : NULL;
+	if (ack != NULL)
+		keep_acknowledged(doc, ack);
+	json_decref(ack);
 	document_leave(doc, row->theirs);
 	text = document_canonical(doc);
 	json_decref(doc);

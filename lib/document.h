@@ -38,7 +38,8 @@ char *document_service(const struct config_instance *c, const struct repo *r, co
 /* Fields that are ours only while nobody edits them in Konnect. */
 enum { DOCUMENT_DISPLAY_NAME = 1, DOCUMENT_DESCRIPTION = 2 };
 
-/* The document of a row: of its repository, its project or its named service, less the fields that somebody has edited. */
+/* The document of a row: of its repository, its project or its named service, less the fields that somebody has edited. Of a
+ * repository that is excluded only the state and what is configured follow; the rest stays as it was acknowledged. */
 struct cache_row;
 char *document_row(const struct config_instance *c, const struct cache_row *row);
 

@@ -64,6 +64,7 @@ class Story:
         self.last = None            # the catalog of the last quiet
         self.last_included = {}
         self.recycled = set()       # GUIDs of what a recycle bin has, or had
+        self.seen_excluded = set()  # GUIDs of what was listed, and excluded
         self.serial = 0
         self.begin_epoch()
 
@@ -110,6 +111,8 @@ class Story:
                 self.names.setdefault(guid, set()).add((element["project"]["name"], element["name"]))
                 if oracle.included(config, element):
                     self.ever_included[guid] = name
+                else:
+                    self.seen_excluded.add(guid)
 
     def begin(self):
         rng, world = self.rng, self.world
@@ -626,7 +629,8 @@ class Judge:
             if key in story.drifted or any(key == edited for edited, _ in story.edited_now):
                 continue
             self.state(after, guid in excluded)
-            if guid not in excluded:
+            # what changed while it was excluded follows when it is not any more, listed or not
+            if guid in excluded or guid not in story.seen_excluded:
                 self.as_it_was(before, after)
 
     def removed(self):

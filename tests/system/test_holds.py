@@ -2,6 +2,7 @@
 
 import pytest
 from control import status
+from oracle import faults
 from removal import (CHANGE, bins, delete, event, hash_of, hide, ids, in_state, nothing_deleted, pass_a_day, restore, states)
 
 
@@ -180,6 +181,25 @@ def test_excluded_and_included_again(world):
     assert world.once().code == 0
     assert world.requests() == {CHANGE: 2}
     assert in_state(world, "active") == list(range(10))
+
+
+def test_what_changes_while_it_is_excluded_waits_until_it_is_included_again(world):
+    world.synced(count=2)
+    world.instance("contoso", exclude=["*/repo-0"])
+    assert world.once().code == 0
+    world.konnect.control("DELETE", "/requests")
+    repo = world.repo_id("contoso", "Payments", "repo-0")
+    world.edit_repo("contoso", repo, default_branch="refs/heads/next")
+    world.ado.control("PATCH", "/project", {"org": "contoso", "name": "Payments", "visibility": "public"})
+    assert world.once().code == 0
+    changed = [r["path"] for r in world.konnect.control("GET", "/requests") if r["method"] == "PATCH"]
+    assert changed == [f"/v1/catalog-services/{world.services()['contoso.payments.repo-1']['id']}"]
+    excluded = world.services()["contoso.payments.repo-0"]["labels"]
+    assert (excluded["azure-devops-state"], excluded["azure-devops-default-branch"]) == ("excluded", "main")
+    assert excluded["azure-devops-visibility"] == "private"
+    world.instance("contoso", exclude=[])
+    assert world.once().code == 0
+    assert faults(world) == []
 
 
 def test_excluded_repositories_do_not_count(world):
