@@ -100,7 +100,7 @@ static void park_undiscovered(struct converge *c)
 
 static void next_mapping_step(struct converge *c)
 {
-	const struct digest unmapped = target_unmapped();
+	const struct digest unmapped = target_unmapped(), uncertain = target_uncertain();
 
 	if (c->row.mapping_id == NULL && same(&c->row.map_want, &unmapped))
 		c->row.map_have = unmapped;
@@ -111,7 +111,7 @@ static void next_mapping_step(struct converge *c)
 	else if (c->instance->discovers && c->row.resource_id == NULL)
 		park_undiscovered(c);
 	else
-		c->step = CONVERGE_MAP;
+		c->step = same(&c->row.map_have, &uncertain) ? CONVERGE_MAP_LOOKUP : CONVERGE_MAP;
 }
 
 /* Where the row stands decides what comes next, so that a restart at any point goes on from there. */
@@ -457,10 +457,12 @@ static void mapped(struct converge *c, const char *id)
 
 static void map_lookup_answer(struct converge *c, int status, const json_t *answer)
 {
+	const struct digest uncertain = target_uncertain();
 	json_t *list = json_object_get(answer, "data"), *mapping, *config;
+	bool tried = !same(&c->row.map_have, &uncertain);
 	size_t i;
 
-	c->map_lookup_done = true;
+	c->map_lookup_done = tried;
 	config = konnect_resource_config(c->instance->resource_keys, c->config, &c->row.repo);
 	json_array_foreach(list, i, mapping) {
 		if (strcmp(konnect_text(json_object_get(mapping, "service"), "id"), mapped_service(c)) == 0 &&
@@ -470,7 +472,9 @@ static void map_lookup_answer(struct converge *c, int status, const json_t *answ
 		}
 	}
 	json_decref(config);
-	if (c->row.mapping_id != NULL)
+	if (status == 200 && !tried && c->row.mapping_id == NULL)
+		c->row.map_have = (struct digest){ 0 };
+	if (c->row.mapping_id != NULL || (status == 200 && !tried))
 		next_step(c);
 	else
 		park(c, "mapping the repository, which has no mapping, was", status == 200 ? 409 : status, answer);

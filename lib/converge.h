@@ -16,7 +16,7 @@ enum converge_step {
 	CONVERGE_PATCH,
 	CONVERGE_UNMAP,		/* DELETE our mapping, which leads somewhere else */
 	CONVERGE_MAP,		/* POST the mapping, which creates the resource */
-	CONVERGE_MAP_LOOKUP,	/* the mapping exists: find its id */
+	CONVERGE_MAP_LOOKUP,	/* the mapping exists, or may: find its id */
 	CONVERGE_GONE_FIND,	/* GET our mapping, to know its resource */
 	CONVERGE_GONE_REMEMBER,	/* GET the resource's mappings, which archiving drops */
 	CONVERGE_GONE_ARCHIVE,	/* PATCH the resource */

@@ -259,6 +259,14 @@ void intake_present(struct cache_row *row)
 	row->missing_since = row->removed_at = 0;
 }
 
+/* It moves while its mapping is on its way: what an answer that was lost has made, a second one would not meet. */
+static void doubt_mapping(struct cache_row *row, const struct repo *r)
+{
+	if (row->mapping_id == NULL && digest_is_zero(&row->map_have) && !digest_is_zero(&row->map_want) &&
+	    strcmp(row->repo.project_id, r->project_id) != 0)
+		row->map_have = target_uncertain();
+}
+
 /* Takes r. */
 static int apply_staged(struct intake *i, struct repo *r, const struct digest *raw)
 {
@@ -270,6 +278,7 @@ static int apply_staged(struct intake *i, struct repo *r, const struct digest *r
 		row.instance = i->instance->id;
 		i->result.added++;
 	} else if (e == 0) {
+		doubt_mapping(&row, r);
 		repo_done(&row.repo);
 		i->result.changed++;
 	} else {

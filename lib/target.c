@@ -172,6 +172,14 @@ struct digest target_unmapped(void)
 	return d;
 }
 
+struct digest target_uncertain(void)
+{
+	struct digest d;
+
+	memset(d.b, 0xfd, sizeof(d.b));
+	return d;
+}
+
 struct digest target_archived(void)
 {
 	struct digest d;

@@ -24,5 +24,9 @@ struct digest target_unmapped(void);
 /* The digest that stands for "the resource is archived, and our mapping with it". */
 struct digest target_archived(void);
 
+/* The digest that stands for "mapped, perhaps": a mapping that was never acknowledged may have been made, and of a resource
+ * that would be another one now. */
+struct digest target_uncertain(void);
+
 /* The GUID under which the row of a project's service is kept. */
 void target_project_guid(const struct cache *c, const char *project_id, uint8_t ret[16]);

@@ -106,6 +106,20 @@ def test_what_got_there_without_an_answer_is_no_edit(world, description):
     assert faults(world) == []
 
 
+def test_a_repository_that_moves_while_its_mapping_is_on_its_way_has_one(world):
+    """Its project is part of what Konnect knows a resource by."""
+    world.synced(count=1)
+    world.ado.control("POST", "/project", {"org": "contoso", "name": "Web", "id": "22222222-2222-4333-8444-555555555555"})
+    repo = world.add_repo("contoso", "Payments", "api")["id"]
+    life = crash.Life(world)
+    world.konnect.fault("kill_after", method="POST", path_regex="mappings", pid_file=life.pid_file)
+    assert world.once(env=life.environment()).code == -signal.SIGKILL
+    life.settle()
+    world.edit_repo("contoso", repo, project="22222222-2222-4333-8444-555555555555")
+    assert world.once().code == 0
+    assert faults(world) == []
+
+
 def test_a_new_writer_that_is_killed_before_it_takes_over_is_no_second_writer(world):
     world.synced(count=1)
     world.forget_cache()

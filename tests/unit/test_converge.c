@@ -162,6 +162,37 @@ static void test_lost_answers(void)
 	converged(&c);
 }
 
+/* It has moved since its mapping was sent, so that a second one would not meet the first. */
+static void test_moved_while_mapping(void)
+{
+	static const struct line there[] = {
+		{ MAP_LOOKUP, 200, LIST("{\"id\":\"m-1\",\"service\":{\"id\":\"s/1\"},\"resource\":{\"config\":{\"repo_id\":\"" GUID "\"}}}") },
+	}, not_there[] = {
+		{ MAP_LOOKUP, 200, LIST("") },
+		{ MAP, 409, "{}" },
+		{ MAP_LOOKUP, 200, LIST("{\"id\":\"m-1\",\"service\":{\"id\":\"s/1\"},\"resource\":{\"config\":{\"repo_id\":\"" GUID "\"}}}") },
+	}, refused[] = {
+		{ MAP_LOOKUP, 400, "{\"detail\":\"no such filter\"}" },
+	};
+	struct cache_row row;
+	struct converge c;
+
+#define MOVED(lines)                                                           \
+	do {                                                                   \
+		row = row_of(DOC, NULL);                                       \
+		row.map_have = target_uncertain();                             \
+		converge_init(&c, &config, &instance, key, &row, NULL);        \
+		PLAY(converge, &c, lines);                                     \
+	} while (0)
+	MOVED(there);
+	converged(&c);
+	MOVED(not_there);
+	converged(&c);
+	MOVED(refused);
+	parked(&c, "mapping the repository, which has no mapping, was refused with 400: no such filter");
+#undef MOVED
+}
+
 /* Labels of ours and git_repo are repaired; what its owner may have written is not. */
 static void test_adopt(void)
 {
@@ -401,6 +432,7 @@ int main(void)
 	test_cost();
 	test_restart();
 	test_lost_answers();
+	test_moved_while_mapping();
 	test_adopt();
 	test_names();
 	test_gone();
