@@ -167,11 +167,12 @@ install: all
 	install -D -m 0644 systemd/credentials.conf.example $(DESTDIR)$(PREFIX)/share/doc/adosyncd/credentials.conf.example
 	install -D -m 0644 conf/instances.d/contoso.conf.example $(DESTDIR)$(PREFIX)/share/doc/adosyncd/contoso.conf.example
 
-# real systemd and real containers; needs root, and a Debian mirror the first time
+# real systemd, real containers, and a machine whose power is cut; needs root, and a Debian mirror the first time
 .PHONY: check-system
 check-system:
 	@tests/install-deps build
-	@tests/install-deps debian-archive-keyring iproute2 mmdebstrap netavark podman python3 runc systemd-container
+	@tests/install-deps busybox cpio debian-archive-keyring e2fsprogs iproute2 mmdebstrap netavark podman python3 \
+		qemu-system-x86 qemu-utils runc socat systemd-container
 	@tests/root/run
 
 # What the daemon and the simulators say, against the published documents: SPECS is a folder with Kong's and Microsoft's.
