@@ -35,6 +35,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 ENGINE_SRC := $(sort $(wildcard tests/engine/test_*.c))
 SCENARIO_SRC := $(sort $(wildcard tests/scenario/*.c))
 SCENARIOS := $(sort $(wildcard tests/scenario/*.scn))
+YEAR_SRC := $(sort $(wildcard tests/year/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 # the programs' main files are theirs alone; everything else of daemon/ is an archive that tests link too
@@ -44,6 +45,9 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
 ENGINE_BIN := $(ENGINE_SRC:%.c=$(BUILD)/%)
 SCENARIO_OBJ := $(SCENARIO_SRC:%.c=$(BUILD)/%.o)
 SCENARIO_RUN := $(BUILD)/tests/scenario/run
+YEAR_RUN := $(BUILD)/tests/year/run
+# without their main files
+FAKE_OBJ := $(filter-out $(BUILD)/tests/scenario/run.o,$(SCENARIO_OBJ))
 # the daemon without what a scenario replaces
 SCENARIO_DAEMON_OBJ := $(filter-out $(BUILD)/daemon/loop.o $(BUILD)/daemon/http.o $(BUILD)/daemon/log.o,$(DAEMON_OBJ))
 REPLAY_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
@@ -89,12 +93,15 @@ $(BUILD)/tests/engine/%: $(BUILD)/tests/engine/%.o $(BUILD)/libdaemon.a $(BUILD)
 $(SCENARIO_RUN): $(SCENARIO_OBJ) $(SCENARIO_DAEMON_OBJ) $(BUILD)/libadosync.a
 	$(LINK)
 
+$(YEAR_RUN): $(YEAR_SRC:%.c=$(BUILD)/%.o) $(FAKE_OBJ) $(SCENARIO_DAEMON_OBJ) $(BUILD)/libadosync.a
+	$(LINK)
+
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libadosync.a
 	$(LINK)
 
-.PHONY: check deps check-unit check-replay check-programs check-guards
+.PHONY: check deps check-unit check-replay check-year check-programs check-guards
 check: deps
-	@$(MAKE) --no-print-directory check-unit check-replay check-guards check-programs
+	@$(MAKE) --no-print-directory check-unit check-replay check-year check-guards check-programs
 
 deps:
 	@tests/install-deps check
@@ -105,6 +112,10 @@ check-unit: $(UNIT_BIN) $(ENGINE_BIN) $(SCENARIO_RUN)
 # every fuzz target over its corpus, without a fuzzer
 check-replay: $(REPLAY_BIN)
 	@for t in $(REPLAY_BIN); do $$t tests/fuzz/corpus/$${t##*/fuzz_} || exit 1; done
+
+# a year of fifty organizations, three times
+check-year: $(YEAR_RUN)
+	@$(YEAR_RUN) 1 2 3
 
 # a build in which each guard against wrong removals can be taken out, and the tests that fail then
 check-guards:
@@ -117,10 +128,11 @@ guards: all $(UNIT_BIN)
 check-programs: all
 	@ADOSYNCD=$(CURDIR)/$(BUILD)/adosyncd $(PYTHON) -m pytest -q -p no:cacheprovider tests/system
 
-# a kill at every point there is, and ADOSYNCD_WORLDS random worlds; about an hour
+# ADOSYNCD_YEARS years, a kill at every point there is, and ADOSYNCD_WORLDS random worlds; about two hours
 .PHONY: soak
 soak: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(YEAR_RUN)
+	@$(YEAR_RUN) $$(seq 1 $${ADOSYNCD_YEARS:-100})
 	@ADOSYNCD=$(CURDIR)/$(BUILD)/adosyncd ADOSYNCD_CRASH=all ADOSYNCD_WORLDS=$${ADOSYNCD_WORLDS:-300} \
 		$(PYTHON) -m pytest -q -p no:cacheprovider tests/system/test_crash.py tests/system/test_property.py
 
@@ -188,4 +200,4 @@ contract:
 clean:
 	rm -rf build build-*
 
--include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/daemon/main.d $(CTL_OBJ:.o=.d) $(UNIT_BIN:=.d) $(ENGINE_BIN:=.d) $(SCENARIO_OBJ:.o=.d) $(REPLAY_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/daemon/main.d $(CTL_OBJ:.o=.d) $(UNIT_BIN:=.d) $(ENGINE_BIN:=.d) $(SCENARIO_OBJ:.o=.d) $(YEAR_SRC:%.c=$(BUILD)/%.d) $(REPLAY_BIN:=.d)

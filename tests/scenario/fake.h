@@ -34,6 +34,12 @@ void fake_ado_set(const char *organization, const struct fake_behaviour *b);
 void fake_ado_list(const char *organization, const char *listing);
 void fake_konnect_set(const struct fake_behaviour *b);
 
+/* Asked for the answer to every request instead, as long as it is set; organization: "" = Konnect. The texts of *ret are taken
+ * over. */
+struct http_request;
+typedef void (*fake_answer_fn)(const char *organization, bool bin, const struct http_request *q, struct fake_behaviour *ret);
+void fake_http_ask(fake_answer_fn fn);
+
 /* Requests since the last call for that organization ("" = Konnect). */
 unsigned fake_requests(const char *organization);
 /* Those to Konnect that were no GET, since the last call. */
@@ -47,6 +53,13 @@ void fake_http_reset(void);
 char *fake_konnect_answer(const char *method, const char *path, const char *body, int *ret_status);
 void fake_konnect_reset(void);
 
+/* Everything that Konnect holds, by id: each has a "kind", the last part of the path of its collection. Borrowed, and may be
+ * edited as somebody else would. */
+struct json_t;
+struct json_t *fake_konnect_objects(void);
+/* As its interface would: mappings go with what they map. */
+void fake_konnect_delete(const char *id);
+
 /* Log lines as they were written: "priority event instance: message". */
 struct fake_line {
 	int priority;
@@ -56,3 +69,5 @@ struct fake_line {
 };
 struct fake_line *fake_log(size_t *ret_n);
 void fake_log_reset(void);
+/* Gets every line instead of having it kept, as long as it is set. */
+void fake_log_watch(void (*fn)(const struct fake_line *l));

@@ -44,6 +44,7 @@ struct transfer {
 static struct organization organizations[ORGANIZATIONS_MAX];
 static size_t n_organizations;
 static char *konnect_log;
+static fake_answer_fn asked;
 
 static struct organization *organization(const char *name)
 {
@@ -97,6 +98,11 @@ void fake_ado_list(const char *name, const char *listing)
 
 	free(o->listing);
 	o->listing = xstrdup(listing);
+}
+
+void fake_http_ask(fake_answer_fn fn)
+{
+	asked = fn;
 }
 
 unsigned fake_requests(const char *name)
@@ -249,31 +255,47 @@ static void konnect_note(const struct http_request *q)
 	konnect_log = more;
 }
 
-static void prepare(struct transfer *t, const struct http_request *q, int64_t *ret_delay)
+/* As the real engine: a listing that stands still is given up before its time is over. */
+static void give_up(struct transfer *t, const struct http_request *q, int64_t *ret_delay)
 {
-	bool konnect = strstr(q->url, "/v1/") != NULL;
-	bool bin = strstr(q->url, "/recycleBin/") != NULL;
-	char *name = konnect ? xstrdup("") : organization_of(q->url, bin);
-	struct organization *o = organization(name);
-	const struct fake_behaviour *b = o->behaviour;
+	*ret_delay = q->stall_detection ? STALL_SEC * 1000 : q->timeout_ms;
+	free(t->error);
+	t->error = xstrdup("took too long");
+}
 
-	free(name);
+/* The scenario's own answer. */
+static void ask(struct transfer *t, const struct http_request *q, const char *organization_name, bool bin, int64_t *ret_delay)
+{
+	struct fake_behaviour b = { 0 };
+
+	asked(organization_name, bin, q, &b);
+	*ret_delay += b.delay_ms;
+	t->status = b.status;
+	t->body = b.body;
+	t->headers = b.headers;
+	t->error = b.error;
+	if (b.never)
+		give_up(t, q, ret_delay);
+}
+
+/* What was set for the organization, or what works. */
+static void behave(struct transfer *t, const struct http_request *q, struct organization *o, bool bin, int64_t *ret_delay)
+{
+	const struct fake_behaviour *b = o->behaviour;
+	bool konnect = *o->name == '\0';
+
 	o->requests++;
 	o->writes += strcmp(q->method, "GET") != 0;
 	if (konnect)
 		konnect_note(q);
-	*ret_delay = LATENCY_MS;
 	if (b != NULL) {
 		*ret_delay += b->delay_ms;
 		t->status = b->status;
 		t->body = dup_or_null(b->body);
 		t->headers = dup_or_null(b->headers);
 		t->error = dup_or_null(b->error);
-		if (b->never) {
-			/* as the real engine: a listing that stands still is given up before its time is over */
-			*ret_delay = q->stall_detection ? STALL_SEC * 1000 : q->timeout_ms;
-			t->error = xstrdup("took too long");
-		}
+		if (b->never)
+			give_up(t, q, ret_delay);
 	}
 	/* slow, but good */
 	if (b == NULL || (b->status == 200 && b->body == NULL && b->error == NULL && !b->never)) {
@@ -281,14 +303,26 @@ static void prepare(struct transfer *t, const struct http_request *q, int64_t *r
 		t->body = konnect ? fake_konnect_answer(q->method, strstr(q->url, "/v1/"), q->body, &t->status) :
 			  dup_or_null(bin && o->listing == NULL ? "{\"count\":0,\"value\":[]}" : o->listing);
 	}
+	if (b != NULL && o->behaviour->times > 0 && --o->behaviour->times == 0)
+		fake_ado_set(o->name, NULL);
+}
+
+static void prepare(struct transfer *t, const struct http_request *q, int64_t *ret_delay)
+{
+	bool konnect = strstr(q->url, "/v1/") != NULL, bin = strstr(q->url, "/recycleBin/") != NULL;
+	_cleanup_free_ char *name = konnect ? xstrdup("") : organization_of(q->url, bin && asked == NULL);
+
+	*ret_delay = LATENCY_MS;
+	if (asked != NULL)
+		ask(t, q, name, bin, ret_delay);
+	else
+		behave(t, q, organization(name), bin, ret_delay);
 	if (t->headers == NULL || strstr(t->headers, "Content-Type") == NULL) {
 		char *h = xasprintf("Content-Type: application/json\n%s", t->headers != NULL ? t->headers : "");
 
 		free(t->headers);
 		t->headers = h;
 	}
-	if (o->behaviour != NULL && o->behaviour->times > 0 && --o->behaviour->times == 0)
-		fake_ado_set(o->name, NULL);
 }
 
 int http_start(struct http *h, const struct http_request *q, http_done_fn done, void *arg, struct transfer **ret)

@@ -9,6 +9,7 @@
 static struct fake_line *lines;
 static size_t n_lines;
 static int log_max = LOG_DEBUG;
+static void (*watcher)(const struct fake_line *l);
 
 void log_setup(enum log_format format, int max_priority)
 {
@@ -30,6 +31,12 @@ void log_eventv(int priority, const struct log_fields *f, const char *subject, c
 		return;
 	if (vasprintf(&message, fmt, ap) < 0)
 		abort();
+	if (watcher != NULL) {
+		watcher(&(struct fake_line){ .priority = priority, .event = event != NULL ? event : "",
+					     .instance = (char *)(uintptr_t)subject, .message = message });
+		free(message);
+		return;
+	}
 	lines = xrealloc(lines, n_lines + 1, sizeof(*lines));
 	lines[n_lines++] = (struct fake_line){ .priority = priority, .event = event != NULL ? event : "",
 					       .instance = xstrdup(subject), .message = message };
@@ -48,6 +55,11 @@ struct fake_line *fake_log(size_t *ret_n)
 {
 	*ret_n = n_lines;
 	return lines;
+}
+
+void fake_log_watch(void (*fn)(const struct fake_line *l))
+{
+	watcher = fn;
 }
 
 void fake_log_reset(void)

@@ -15,15 +15,13 @@
 struct loop_timer {
 	struct loop *loop;
 	int64_t due;		/* -1 = not armed */
-	uint64_t order;		/* of arming, among those due at the same time */
 	void (*fn)(void *arg);
 	void *arg;
 	LIST_ENTRY(loop_timer) link;
 };
 
 struct loop {
-	LIST_HEAD(, loop_timer) timers;
-	uint64_t orders;
+	LIST_HEAD(, loop_timer) timers;	/* armed ones, the next one first */
 	bool stopped;
 	void (*on_signal[NSIG])(int signo, void *arg);
 	void *signal_arg[NSIG];
@@ -71,27 +69,39 @@ struct loop_timer *loop_timer_new(struct loop *l, void (*fn)(void *arg), void *a
 	struct loop_timer *t = xcalloc(1, sizeof(*t));
 
 	*t = (struct loop_timer){ .loop = l, .due = -1, .fn = fn, .arg = arg };
-	LIST_INSERT_HEAD(&l->timers, t, link);
 	return t;
 }
 
 struct loop_timer *loop_timer_free(struct loop_timer *t)
 {
-	if (t != NULL) {
-		LIST_REMOVE(t, link);
-		free(t);
-	}
+	if (t != NULL)
+		loop_timer_cancel(t);
+	free(t);
 	return NULL;
 }
 
+/* After those that are due at the same time. */
 void loop_timer_arm(struct loop_timer *t, int64_t delay_ms)
 {
+	struct loop_timer *next, *last = NULL;
+
+	loop_timer_cancel(t);
 	t->due = now_ms + (delay_ms > 0 ? delay_ms : 0);
-	t->order = ++t->loop->orders;
+	LIST_FOREACH(next, &t->loop->timers, link) {
+		if (next->due > t->due)
+			break;
+		last = next;
+	}
+	if (last != NULL)
+		LIST_INSERT_AFTER(last, t, link);
+	else
+		LIST_INSERT_HEAD(&t->loop->timers, t, link);
 }
 
 void loop_timer_cancel(struct loop_timer *t)
 {
+	if (t->due >= 0)
+		LIST_REMOVE(t, link);
 	t->due = -1;
 }
 
@@ -129,31 +139,20 @@ int loop_fd_watch(struct loop_fd *f, unsigned events)
 	return 0;
 }
 
-static struct loop_timer *next_timer(struct loop *l, int64_t until)
-{
-	struct loop_timer *t, *best = NULL;
-
-	LIST_FOREACH(t, &l->timers, link)
-		if (t->due >= 0 && t->due <= until &&
-		    (best == NULL || t->due < best->due || (t->due == best->due && t->order < best->order)))
-			best = t;
-	return best;
-}
-
 int fake_loop_pass(struct loop *l, int64_t ms)
 {
 	int64_t until = now_ms + ms, moment = now_ms;
 	struct loop_timer *t;
 	unsigned turns = 0;
 
-	while (!l->stopped && (t = next_timer(l, until)) != NULL) {
+	while (!l->stopped && (t = LIST_FIRST(&l->timers)) != NULL && t->due <= until) {
 		if (t->due > now_ms)
 			now_ms = t->due;
 		turns = now_ms > moment ? 0 : turns + 1;
 		moment = now_ms;
 		if (turns > TURNS_MAX)
 			return -ELOOP;
-		t->due = -1;
+		loop_timer_cancel(t);
 		t->fn(t->arg);
 	}
 	now_ms = until;

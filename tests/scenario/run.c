@@ -1,38 +1,27 @@
 /* Runs scenario files: what the servers answer, how time passes, what must have been sent and logged. The daemon is the
  * real one over a loop without time and an HTTP engine without network; see README in this directory for the words. */
 #include <errno.h>
-#include <ftw.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
-#include "../../daemon/commands.h"
 #include "../../daemon/loop.h"
 #include "../../daemon/sink.h"
 #include "../../daemon/source.h"
-#include "../../daemon/syncd_internal.h"
-#include "../../lib/cache.h"
-#include "../../lib/config.h"
 #include "../../lib/util.h"
 #include "fake.h"
+#include "life.h"
 
 #define WORDS_MAX 128
 
 struct scenario {
 	const char *file;
 	unsigned line;
-	char directory[64];
-	struct loop *loop;
-	struct config *config;
-	struct cache *cache;
-	struct syncd *d;
-	char *config_file;
+	struct life life;
 };
 
 static unsigned failures;
@@ -56,55 +45,18 @@ static void fail(const struct scenario *s, const char *fmt, ...)
 		printf("#   log: %d %s %s: %s\n", lines[i].priority, lines[i].event, lines[i].instance, lines[i].message);
 }
 
-static char *in_directory(const struct scenario *s, const char *name)
-{
-	return xasprintf("%s/%s", s->directory, name);
-}
-
 static void write_file(const struct scenario *s, const char *name, const char *text)
 {
-	_cleanup_free_ char *path = in_directory(s, name), *temp = in_directory(s, "new");
-	FILE *f = fopen(temp, "w");
-
-	if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0 || chmod(temp, 0600) < 0 || rename(temp, path) < 0)
-		fail(s, "%s: %s", path, strerror(errno));
+	if (!life_write(&s->life, name, text))
+		fail(s, "%s: %s", name, strerror(errno));
 }
-
-/* The life of the daemon. */
 
 static void start(struct scenario *s)
 {
-	char *error = NULL, *notice = NULL;
+	_cleanup_free_ char *error = life_start(&s->life);
 
-	if (config_load(s->config_file, &s->config, &error) < 0) {
+	if (error != NULL)
 		fail(s, "%s", error);
-		free(error);
-		return;
-	}
-	if (cache_open(s->directory, loop_wall_sec(NULL), &s->cache, &notice) < 0) {
-		fail(s, "%s", notice);
-		free(notice);
-		return;
-	}
-	free(notice);
-	/* time may have passed without a daemon */
-	loop_free(s->loop);
-	s->loop = loop_new();
-	if (syncd_new(s->loop, s->cache, s->config, s->config_file, SYNCD_DAEMON, &s->d) < 0) {
-		fail(s, "the daemon cannot start");
-		return;
-	}
-	/* returns at once: fake_loop_pass() is the loop */
-	(void)syncd_run(s->d);
-}
-
-/* As a kill would: nothing is said to anybody. */
-static void stop(struct scenario *s)
-{
-	s->d = syncd_free(s->d);
-	s->loop = loop_free(s->loop);
-	s->cache = cache_close(s->cache);
-	s->config = config_free(s->config);
 }
 
 /* Words. */
@@ -133,7 +85,7 @@ static int split(char *line, char *words[WORDS_MAX])
 
 static struct source *source(const struct scenario *s, const char *name)
 {
-	struct source *found = s->d != NULL ? syncd_find(s->d, name) : NULL;
+	struct source *found = s->life.d != NULL ? syncd_find(s->life.d, name) : NULL;
 
 	if (found == NULL)
 		fail(s, "no instance %s", name);
@@ -359,6 +311,17 @@ static void expect_state(struct scenario *s, char **words)
 		fail(s, "%s is %s", words[0], instance_state_name(state));
 }
 
+static void expect_pending(struct scenario *s, char **words)
+{
+	struct source *src = source(s, words[0]);
+
+	if (src == NULL)
+		return;
+	source_recount(src);
+	if (!within(words[1], source_counts(src)->pending))
+		fail(s, "%u repositories of %s are pending", source_counts(src)->pending, words[0]);
+}
+
 /* The next poll is due in a time within the two spans. */
 static void expect_next(struct scenario *s, char **words)
 {
@@ -367,7 +330,7 @@ static void expect_next(struct scenario *s, char **words)
 
 	if (src == NULL)
 		return;
-	left = source_cached(src)->next_poll - loop_wall_sec(s->loop);
+	left = source_cached(src)->next_poll - loop_wall_sec(s->life.loop);
 	if (left < span(s, words[1]) || left > span(s, words[2]))
 		fail(s, "the next poll of %s is in %lld s", words[0], (long long)left);
 }
@@ -417,13 +380,15 @@ static void expect(struct scenario *s, char **words, int n)
 		expect_sent(s, words + 1, n - 1);
 	} else if (n == 3 && strcmp(words[0], "state") == 0) {
 		expect_state(s, words + 1);
+	} else if (n == 3 && strcmp(words[0], "pending") == 0) {
+		expect_pending(s, words + 1);
 	} else if (n == 2 && strcmp(words[0], "konnect") == 0) {
-		if (s->d != NULL && strcmp(sink_state_name(sink_state(s->d->sink)), words[1]) != 0)
-			fail(s, "Konnect is %s", sink_state_name(sink_state(s->d->sink)));
+		if (s->life.d != NULL && strcmp(sink_state_name(sink_state(s->life.d->sink)), words[1]) != 0)
+			fail(s, "Konnect is %s", sink_state_name(sink_state(s->life.d->sink)));
 	} else if (n == 4 && strcmp(words[0], "next") == 0) {
 		expect_next(s, words + 1);
 	} else if (n == 1 && strcmp(words[0], "stopped") == 0) {
-		if (s->loop == NULL || !fake_loop_stopped(s->loop))
+		if (s->life.loop == NULL || !fake_loop_stopped(s->life.loop))
 			fail(s, "the daemon runs on");
 	} else {
 		fail(s, "unknown expectation %s", words[0]);
@@ -433,35 +398,16 @@ static void expect(struct scenario *s, char **words, int n)
 /* As adosyncctl would. */
 static void control(struct scenario *s, const char *name, const char *instance)
 {
-	json_t *request = json_pack("{s:s,s:[s]}", "command", name, "instances", instance);
-	struct command c = { 0 };
+	json_t *answer;
 
-	if (s->d == NULL) {
+	if (s->life.d == NULL) {
 		fail(s, "there is no daemon");
-	} else {
-		command_run(s->d, request, &c);
-		if (!json_is_true(json_object_get(c.answer, "ok")))
-			fail(s, "%s %s is refused", name, instance);
+		return;
 	}
-	command_done(&c);
-	json_decref(request);
-}
-
-/* adosyncctl plan, and approve with the hash it shows. */
-static void approve(struct scenario *s, const char *instance)
-{
-	json_t *request = json_pack("{s:s,s:[s]}", "command", "plan", "instances", instance);
-	struct command c = { 0 };
-
-	command_run(s->d, request, &c);
-	json_decref(request);
-	request = json_pack("{s:s,s:[s],s:O}", "command", "approve", "instances", instance, "hash", json_object_get(c.answer, "hash"));
-	command_done(&c);
-	command_run(s->d, request, &c);
-	if (!json_is_true(json_object_get(c.answer, "ok")))
-		fail(s, "approve %s is refused", instance);
-	command_done(&c);
-	json_decref(request);
+	answer = life_command(&s->life, json_pack("{s:s,s:[s]}", "command", name, "instances", instance));
+	if (!json_is_true(json_object_get(answer, "ok")))
+		fail(s, "%s %s is refused", name, instance);
+	json_decref(answer);
 }
 
 static void list(const char *organization, char **words, int n)
@@ -474,26 +420,25 @@ static void list(const char *organization, char **words, int n)
 
 static void command(struct scenario *s, char **words, int n)
 {
-
 	if (strcmp(words[0], "expect") == 0 && n > 1) {
 		expect(s, words + 1, n - 1);
 	} else if (strcmp(words[0], "secret") == 0 && n == 3) {
 		write_file(s, words[1], words[2]);
 	} else if (strcmp(words[0], "no-secret") == 0 && n == 2) {
-		_cleanup_free_ char *path = in_directory(s, words[1]);
+		_cleanup_free_ char *path = xasprintf("%s/%s", s->life.directory, words[1]);
 
 		(void)unlink(path);
 	} else if (strcmp(words[0], "start") == 0) {
 		start(s);
 	} else if (strcmp(words[0], "kill") == 0) {
-		stop(s);
+		life_kill(&s->life);
 	} else if (strcmp(words[0], "restart") == 0) {
-		stop(s);
+		life_kill(&s->life);
 		start(s);
 	} else if (strcmp(words[0], "pass") == 0 && n == 2) {
-		if (s->loop == NULL)
-			(void)fake_loop_pass(s->loop = loop_new(), span_ms(s, words[1]));
-		else if (fake_loop_pass(s->loop, span_ms(s, words[1])) < 0)
+		if (s->life.loop == NULL)
+			(void)fake_loop_pass(s->life.loop = loop_new(), span_ms(s, words[1]));
+		else if (fake_loop_pass(s->life.loop, span_ms(s, words[1])) < 0)
 			fail(s, "one moment never ends");
 	} else if (strcmp(words[0], "ado") == 0 && n > 2) {
 		behave(s, words[1], words + 2, n - 2);
@@ -505,10 +450,11 @@ static void command(struct scenario *s, char **words, int n)
 		_cleanup_free_ char *name = xasprintf("%s bin", words[1]);
 
 		list(name, words + 2, n - 2);
-	} else if (strcmp(words[0], "approve") == 0 && n == 2 && s->d != NULL) {
-		approve(s, words[1]);
+	} else if (strcmp(words[0], "approve") == 0 && n == 2 && s->life.d != NULL) {
+		if (!life_approve(&s->life, words[1]))
+			fail(s, "approve %s is refused", words[1]);
 	} else if (strcmp(words[0], "signal") == 0 && n == 2) {
-		fake_loop_signal(s->loop, strcmp(words[1], "HUP") == 0 ? SIGHUP : SIGTERM);
+		fake_loop_signal(s->life.loop, strcmp(words[1], "HUP") == 0 ? SIGHUP : SIGTERM);
 	} else if (strcmp(words[0], "clock") == 0 && n == 3) {
 		fake_loop_clock(strcmp(words[1], "back") == 0 ? -span(s, words[2]) : span(s, words[2]));
 	} else if (n == 2 && (strcmp(words[0], "sync") == 0 || strcmp(words[0], "pause") == 0 || strcmp(words[0], "resume") == 0)) {
@@ -521,8 +467,8 @@ static void command(struct scenario *s, char **words, int n)
 /* "config" to "end": the file, whole, with what no scenario wants to say again. */
 static void read_config(struct scenario *s, FILE *f)
 {
-	char *text = xasprintf("daemon { state_directory = \"%s\" log_level = debug control_socket = \"%s/socket\" }\n", s->directory,
-			       s->directory),
+	char *text = xasprintf("daemon { state_directory = \"%s\" log_level = debug control_socket = \"%s/socket\" }\n", s->life.directory,
+			       s->life.directory),
 	     *more, *line = NULL;
 	size_t size = 0;
 
@@ -548,30 +494,18 @@ static void read_config(struct scenario *s, FILE *f)
 	free(text);
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 static void run(const char *file)
 {
-	struct scenario s = { .file = file, .directory = "/dev/shm/adosyncd-scenario-XXXXXX" };
+	struct scenario s = { .file = file };
 	FILE *f = fopen(file, "r");
 	char *line = NULL, *words[WORDS_MAX];
 	size_t size = 0;
 	unsigned before = failures;
 
-	/* thousands of polls write thousands of times */
-	if (access("/dev/shm", W_OK) < 0)
-		(void)snprintf(s.directory, sizeof(s.directory), "/tmp/adosyncd-scenario-XXXXXX");
-	if (f == NULL || mkdtemp(s.directory) == NULL) {
+	if (f == NULL || !life_begin(&s.life)) {
 		perror(file);
 		exit(1);
 	}
-	s.config_file = in_directory(&s, "adosyncd.conf");
 	write_file(&s, "konnect-token", "token");
 	while (failures - before < 3 && getline(&line, &size, f) > 0) {
 		int n;
@@ -584,11 +518,9 @@ static void run(const char *file)
 		else if (n > 0)
 			command(&s, words, n);
 	}
-	stop(&s);
+	life_end(&s.life);
 	free(line);
-	free(s.config_file);
 	(void)fclose(f);
-	(void)nftw(s.directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	fake_http_reset();
 	fake_log_reset();
 	fake_loop_reset();
