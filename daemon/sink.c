@@ -89,7 +89,7 @@ void sink_reconfigure(struct sink *s, struct config *config)
 void sink_queue_reconfigure(struct sink_queue *q, const struct config_instance *config)
 {
 	q->config = config;
-	q->instance_ready = false;
+	q->instance_ready = q->follows = false;
 }
 
 struct sink_queue *sink_queue_new(struct sink *s, const struct config_instance *config, struct cache_instance *instance)
@@ -139,6 +139,11 @@ void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bo
 		q->instance_ready = false;
 	q->active = q->has_work = q->again = true;
 	sink_wake(q->sink);
+}
+
+void sink_queue_follow(struct sink_queue *q)
+{
+	q->follows = true;
 }
 
 void sink_queue_reconcile(struct sink_queue *q)
@@ -469,6 +474,11 @@ static struct job *queue_next(struct sink_queue *q)
 
 	if (!q->has_work || q->halted)
 		return NULL;
+	if (!q->follows && converge_instance_renames(q->instance, q->config)) {
+		/* another organization, perhaps: its first good listing will tell */
+		q->has_work = q->again = false;
+		return NULL;
+	}
 	if (!q->instance_ready)
 		return queue_begin(q);
 	if (q->sink->mode == SINK_READ_ONLY) {

@@ -56,6 +56,10 @@ void sink_queue_reconfigure(struct sink_queue *q, const struct config_instance *
  * no service is created. */
 void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bool hold_creations);
 
+/* The last listing had what was known of the instance's repositories: if its organization has another name now, what we wrote
+ * under the old one follows. Until then nothing is pushed under another name. */
+void sink_queue_follow(struct sink_queue *q);
+
 /* Compare Konnect itself with the cache, before anything else of this instance is pushed. */
 void sink_queue_reconcile(struct sink_queue *q);
 

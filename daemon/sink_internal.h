@@ -54,6 +54,7 @@ struct sink_queue {
 	bool share_verify;		/* what Konnect says of it is to be read */
 	bool share_refused;		/* Konnect will not have it: not tried again before something changes */
 	bool reconcile;			/* Konnect is to be compared with the cache before anything is pushed */
+	bool follows;			/* the organization is known to be the same, whatever its name */
 	bool instance_ready;		/* integration instance and resource type are known */
 	char *refused;			/* why Konnect will not have the instance */
 	bool has_work;			/* there may be pending rows after the cursor */

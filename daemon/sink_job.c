@@ -41,6 +41,7 @@ struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *
 		}
 		converge_instance_init(&j->instance, q->config, q->sink->config->konnect.resource_type, q->instance,
 				       q->sink->mode == SINK_READ_ONLY, q->sink->writer.id, q->sink->writer.is_new, q->reconcile);
+		j->instance.follows = q->follows;
 		break;
 	case JOB_CREDENTIAL:
 		credential_init(&j->credential, q->instance, &q->share, q->share_verify, loop_wall_sec(q->sink->loop));

@@ -436,10 +436,13 @@ static void completed(struct source *s)
 	const struct intake_result *r = &s->result;
 	int priority = r->added + r->changed + r->missing + r->removed + r->returned > 0 ? LOG_INFO : LOG_DEBUG;
 
-	if (cache_counts(s->x->cache, s->cached.id, &s->counts) < 0)
+	if (cache_counts(s->x->cache, s->cached.id, &s->counts) < 0) {
 		source_log(s, LOG_ERR, EVENT_NONE, NULL, "the cache cannot be read: %s", cache_error(s->x->cache));
-	else
+	} else {
+		if (s->counts.held == 0)
+			sink_queue_follow(s->queue);
 		wake_sink(s);
+	}
 	share(s);
 	reconcile_if_due(s);
 	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u removed, %u returned",

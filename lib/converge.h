@@ -87,6 +87,7 @@ struct converge_instance {
 	bool create_tried;
 	bool read_only;			/* --dry-run: look, and say what would be done */
 	bool created, adopted, changed;
+	bool follows;			/* set it to let an instance of ours follow an organization that was renamed */
 	bool second_writer;		/* refused because another daemon writes it */
 	char *error;			/* why the instance is refused */
 };
@@ -100,5 +101,8 @@ void converge_instance_done(struct converge_instance *c);
 
 /* Whether Konnect has acknowledged the instance with that writer's id. */
 bool converge_instance_written_by(const struct cache_instance *instance, const char *writer);
+
+/* Whether Konnect has acknowledged the instance with another organization than the configuration says. */
+bool converge_instance_renames(const struct cache_instance *instance, const struct config_instance *config);
 bool converge_instance_request(const struct converge_instance *c, struct konnect_request *ret);
 void converge_instance_answer(struct converge_instance *c, int status, const json_t *answer);

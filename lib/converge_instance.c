@@ -34,6 +34,29 @@ static void refuse_answer(struct converge_instance *c, const char *what, int sta
 		refuse(c, xasprintf("%s was refused with %d%s%s", what, status, *reason != '\0' ? ": " : "", reason));
 }
 
+bool converge_instance_renames(const struct cache_instance *instance, const struct config_instance *config)
+{
+	json_t *ack = instance->ack != NULL ? json_loads(instance->ack, 0, NULL) : NULL;
+	const char *organization = konnect_text(json_object_get(ack, "config"), "organization");
+	bool renames = *organization != '\0' && ascii_strcasecmp(organization, config->organization) != 0;
+
+	json_decref(ack);
+	return renames;
+}
+
+/* Whether it is the one that we wrote for the organization when it had its old name. */
+static bool follows(const struct converge_instance *c, const json_t *found)
+{
+	json_t *ack = c->instance->ack != NULL ? json_loads(c->instance->ack, 0, NULL) : NULL;
+	bool ours = c->follows && konnect_is_ours(found, c->config->name) && c->instance->konnect_id != NULL &&
+		    strcmp(c->instance->konnect_id, konnect_text(found, "id")) == 0 &&
+		    ascii_strcasecmp(konnect_text(json_object_get(ack, "config"), "organization"),
+				     konnect_text(json_object_get(found, "config"), "organization")) == 0;
+
+	json_decref(ack);
+	return ours;
+}
+
 static void replace(char **field, char *value)
 {
 	free(*field);
@@ -103,7 +126,10 @@ static json_t *patch_of(const struct converge_instance *c)
 		if (json_equal(json_object_get(labels, key), value))
 			json_object_set(json_object_get(have, "labels"), key, value);
 	patch = document_patch(have, c->want);
-	json_object_del(patch, "config");
+	if (ascii_strcasecmp(konnect_text(json_object_get(c->have, "config"), "organization"), c->config->organization) == 0)
+		json_object_del(patch, "config");
+	else
+		json_object_set(patch, "config", json_object_get(c->want, "config"));
 	json_decref(ack);
 	json_decref(have);
 	return patch;
@@ -163,7 +189,7 @@ static void existing(struct converge_instance *c, json_t *found)
 				    "this instance another name", c->config->name, integration));
 		return;
 	}
-	if (ascii_strcasecmp(organization, c->config->organization) != 0) {
+	if (ascii_strcasecmp(organization, c->config->organization) != 0 && !follows(c, found)) {
 		refuse(c, xasprintf("Konnect's integration instance \"%s\" is for the organization \"%s\", the configuration says "
 				    "\"%s\"; correct one of them, or give this instance another name", c->config->name,
 				    organization, c->config->organization));

@@ -136,9 +136,9 @@ struct digest target_digest(const uint8_t *key, const struct config_instance *co
 	_cleanup_free_ char *canonical = document_canonical(resource), *text = NULL;
 	struct konnect_identity who;
 
-	/* what is known by its GUID stays the same resource, whatever project it moves to */
+	/* what is known by its GUID stays the same resource, whatever project it moves to, and whatever its organization is called */
 	if (konnect_resource_identity(resource, &who) && who.by_guid)
-		text = xasprintf("%lld %s", (long long)row->target, config->organization);
+		text = xasprintf("%lld", (long long)row->target);
 	else
 		text = xasprintf("%lld %s", (long long)row->target, canonical);
 	json_decref(resource);
