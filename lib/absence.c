@@ -149,7 +149,7 @@ static int record(struct intake *i, const struct known_entry *k, int64_t now)
 		i->result.returned += event == INTAKE_RETURNED;
 	} else {
 		changed = absent(i, &row, k->proven, now, &event);
-		if (changed && row.held == HELD_NOT)
+		if (changed)
 			target_consider(i->cache, i->config, i->instance->resource_keys, &row);
 		i->result.missing += event == INTAKE_MISSING;
 		i->result.removed += event == INTAKE_REMOVED;

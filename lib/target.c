@@ -188,6 +188,12 @@ struct digest target_archived(void)
 	return d;
 }
 
+/* Its removal is held: nothing is made for what may be gone. */
+static bool may_be_gone(const struct cache_row *row)
+{
+	return row->kind == ROW_REPOSITORY && row->held == HELD_REMOVAL;
+}
+
 /* The document of a service of its own. One that is not there is not made for what is not, or not any more, in the catalog. */
 static void consider_service(struct cache *c, const struct config_instance *config, struct cache_row *row)
 {
@@ -204,7 +210,7 @@ static void consider_service(struct cache *c, const struct config_instance *conf
 		row->want = row->have;
 		return;
 	}
-	if ((gone && row->service_id == NULL) || (row->kind == ROW_REPOSITORY && row->target != TARGET_OWN)) {
+	if (((gone || may_be_gone(row)) && row->service_id == NULL) || (row->kind == ROW_REPOSITORY && row->target != TARGET_OWN)) {
 		row->want = row->have;
 		return;
 	}
@@ -225,7 +231,8 @@ static void consider_mapping(struct cache *c, const struct config_instance *conf
 	if (gone && config->on_remove != ON_REMOVE_MARK && row->kind == ROW_REPOSITORY &&
 	    (row->mapping_id != NULL || (config->on_remove == ON_REMOVE_DELETE && row->service_id != NULL) || memcmp(&row->map_have, &archived, sizeof(archived)) == 0))
 		row->map_want = archived;
-	else if (row->kind != ROW_REPOSITORY || row->target == TARGET_NONE || row->state == REPO_MISSING)
+	else if (row->kind != ROW_REPOSITORY || row->target == TARGET_NONE || row->state == REPO_MISSING ||
+		 (may_be_gone(row) && row->mapping_id == NULL))
 		row->map_want = row->map_have;
 	else if (!gone)
 		row->map_want = target_digest(cache_key(c), config, resource_keys, row);

@@ -202,6 +202,24 @@ def test_what_changes_while_it_is_excluded_waits_until_it_is_included_again(worl
     assert faults(world) == []
 
 
+def test_what_is_held_before_it_was_ever_pushed_is_not_made(world):
+    """It is not in the listing any more, so nothing is created for it before it is back."""
+    world.synced(count=10)
+    for number in range(10, 20):
+        world.add_repo("contoso", "Payments", f"repo-{number}")
+    world.konnect.fault("503", times=-1)
+    assert world.once().code == 75
+    hide(world, range(10, 20))
+    assert world.once().code == 75
+    world.konnect.control("DELETE", "/fault")
+    result = world.once()
+    assert result.code == 75 and "held: 10 of 20" in result.out
+    assert len(world.services()) == len(world.catalog()["mappings"]) == 10
+    hide(world, range(10, 20), hidden=False)
+    assert world.once().code == 0
+    assert in_state(world, "active") == list(range(20)) and faults(world) == []
+
+
 def test_excluded_repositories_do_not_count(world):
     """Neither as known nor as missing."""
     world.repos("contoso", count=10)
