@@ -459,6 +459,12 @@ static bool page_taken(struct reconcile *r, const json_t *answer, size_t n, bool
 	return true;
 }
 
+/* What an earlier cache had archived is known from Konnect's resources only, and comes back with its repository. */
+static bool looks_for_archived(const struct reconcile *r)
+{
+	return r->instance->last_reconcile == 0 && r->config->on_remove != ON_REMOVE_MARK;
+}
+
 static int page_answer(struct reconcile *r, int status, const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "data"), *item;
@@ -488,26 +494,60 @@ static int page_answer(struct reconcile *r, int status, const json_t *answer)
 		r->step = RECONCILE_MAPPINGS;
 		return 0;
 	}
-	r->step = r->instance->discovers ? RECONCILE_RESOURCES : RECONCILE_SCAN;
+	r->step = r->instance->discovers || looks_for_archived(r) ? RECONCILE_RESOURCES : RECONCILE_SCAN;
 	return 0;
+}
+
+/* Whether it changed the row. An archived one is what becomes of the repository when it is back, and no more. */
+static bool take_resource(struct reconcile *r, struct cache_row *row, const char *id, bool archived)
+{
+	if (archived && (!looks_for_archived(r) || row->archived || row->mapping_id != NULL))
+		return false;
+	if (!archived && (!r->instance->discovers || (row->resource_id != NULL && strcmp(row->resource_id, id) == 0)))
+		return false;
+	row->archived = row->archived || archived;
+	set_text(&row->resource_id, id);
+	return true;
+}
+
+/* An archived resource whose service is deleted, as its repository was: enough of it that all comes back with the repository. */
+static int enter_archived(struct reconcile *r, const json_t *resource)
+{
+	const struct digest archived = target_archived();
+	struct cache_row row = { .instance = r->instance->id, .state = REPO_REMOVED, .absent = ABSENT_REMOVED, .missing_since = r->now,
+				 .archived = true, .map_have = archived, .map_want = archived };
+	struct konnect_identity who;
+	int e;
+
+	if (!konnect_resource_identity(json_object_get(resource, "config"), &who) || !who.by_guid)
+		return 0;
+	row.repo = (struct repo){ .name = xstrdup(konnect_text(resource, "name")), .project_name = xstrdup("?"),
+				  .project_id = xstrdup("00000000-0000-0000-0000-000000000000") };
+	memcpy(row.repo.guid, who.guid, 16);
+	row.raw = digest_bytes(cache_key(r->cache), who.guid, 16);
+	row.resource_id = xstrdup(konnect_text(resource, "id"));
+	e = cache_row_save(r->cache, &row);
+	cache_row_done(&row);
+	return e == -EEXIST ? 0 : e;
 }
 
 static int resource_seen(struct reconcile *r, const json_t *resource)
 {
+	bool archived = json_is_true(json_object_get(resource, "archived"));
 	const char *id = konnect_text(resource, "id");
 	struct cache_row row = { 0 };
 	bool same = false;
 	int e;
 
-	if (*id == '\0' || json_is_true(json_object_get(resource, "archived")))
+	if (*id == '\0')
 		return 0;
 	e = row_of_resource(r, json_object_get(resource, "config"), &row, &same);
+	if (e == -ENOENT)
+		return archived && looks_for_archived(r) && r->config->on_remove == ON_REMOVE_DELETE ? enter_archived(r, resource) : 0;
 	if (e < 0)
-		return e == -ENOENT ? 0 : e;
-	if (same && (row.resource_id == NULL || strcmp(row.resource_id, id) != 0)) {
-		set_text(&row.resource_id, id);
+		return e;
+	if (same && take_resource(r, &row, id, archived))
 		e = cache_row_save(r->cache, &row);
-	}
 	cache_row_done(&row);
 	return e == -EEXIST ? 0 : e;
 }

@@ -1,6 +1,7 @@
 """on_remove = archive and delete: what goes, what is remembered of it, and how it comes back."""
 
 import pytest
+from oracle import faults
 from removal import CHANGE, delete, event, hash_of, ids, in_state, restore, states
 
 ARCHIVE = "PATCH /integration-instances/*/resources/*"
@@ -174,6 +175,25 @@ def test_a_lost_cache_and_a_filter(world, mode):
     world.forget_requests()
     all_as_before(world, world.objects())
     assert len(in_state(world, "active")) == 8
+
+
+@pytest.mark.parametrize("mode", ["archive", "delete"])
+@pytest.mark.parametrize("back", ["before", "later"])
+def test_what_an_earlier_cache_archived_comes_back(world, mode, back):
+    """It is known from Konnect's resources then."""
+    world.synced(count=8, on_remove=mode)
+    delete(world, [0])
+    assert world.once().code == 0
+    assert [r for r in world.objects()["resources"] if r["archived"]]
+    world.forget_cache()
+    if back == "later":
+        assert world.once().code == 0
+    restore(world, [0])
+    world.forget_requests()
+    assert world.once().code == 0
+    assert faults(world) == []
+    assert not [r for r in world.objects()["resources"] if r["archived"]]
+    assert world.once().code == 0
 
 
 @pytest.mark.parametrize("mode", ["mark", "archive", "delete"])
