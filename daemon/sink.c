@@ -304,6 +304,7 @@ void sink_event(struct sink *s, enum sink_event event, int64_t wait, const char 
 		log_event(LOG_NOTICE, &f, "konnect", "works again");
 		free(s->trouble);
 		s->trouble = NULL;
+		s->cache_tried = false;
 	}
 	if (s->schedule.state != before && s->schedule.state != SINK_READY) {
 		free(s->trouble);
@@ -440,6 +441,7 @@ void sink_cache_failed(struct sink *s)
 	TAILQ_FOREACH(q, &s->queues, link)
 		q->active = q->has_work = q->again = true;
 	s->cache_lost = true;
+	s->cache_tried = false;
 	sink_event(s, SINK_FAILED, 0, why);
 	/* it begins anew with another one */
 	if (cache_is_damaged(s->cache))
@@ -546,6 +548,7 @@ static void arm_for_delayed(struct sink *s)
 static void report_idle(struct sink *s)
 {
 	struct sink_queue *q, *next;
+	bool idle = true;
 
 	for (q = TAILQ_FIRST(&s->queues); q != NULL; q = next) {
 		next = TAILQ_NEXT(q, link);
@@ -553,7 +556,11 @@ static void report_idle(struct sink *s)
 			q->active = false;
 			queue_drained(q);
 		}
+		idle = idle && sink_queue_idle(q);
 	}
+	/* nothing of what was lost had to be sent: no answer will say that it works again */
+	if (s->cache_tried && idle && s->schedule.state == SINK_READY)
+		sink_event(s, SINK_ANSWERED, 0, NULL);
 }
 
 static void on_pump(void *arg)
@@ -564,11 +571,15 @@ static void on_pump(void *arg)
 	/* what Konnect acknowledged is safe before anything that builds on it is sent */
 	if (cache_flush(s->cache) < 0 || cache_is_damaged(s->cache)) {
 		sink_cache_failed(s);
-	} else if (s->cache_lost && s->answered) {
-		s->cache_lost = false;
-		sink_event(s, SINK_ANSWERED, 0, NULL);
+	} else if (s->cache_lost && s->schedule.state == SINK_READY) {
+		/* nothing is sent that could not be kept: a little room would be filled by the first answers, and lost again */
+		if (cache_trial(s->cache) < 0)
+			sink_cache_failed(s);
+		else {
+			s->cache_lost = false;
+			s->cache_tried = true;
+		}
 	}
-	s->answered = false;
 	if (s->stopped != NULL) {
 		stop_if_quiet(s);
 		return;

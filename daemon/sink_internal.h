@@ -93,8 +93,8 @@ struct sink {
 	char *resource_type, *resource_keys; /* of azure-devops, read once for all instances; NULL before */
 	struct digest token;		/* of the token that was refused */
 	bool given_up;			/* what is not done now stays pending (all modes but SINK_DAEMON) */
-	bool cache_lost;		/* it is lost to the cache: an answer counts once it has been written */
-	bool answered;
+	bool cache_lost;		/* the cache could not be written, and has not passed a trial since */
+	bool cache_tried;		/* it has, and nothing has been answered since */
 	void (*stopped)(void *arg);	/* set: stopping */
 	void *stopped_arg;
 };

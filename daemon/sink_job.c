@@ -622,7 +622,6 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 	if (!about_konnect(j, t, r, answer)) {
 		if (r->status != 403 && !s->cache_lost)
 			sink_event(s, SINK_ANSWERED, 0, NULL);
-		s->answered = true;
 		j->tries = 0;
 		note_refusal(j, r->status, answer);
 		if (!answered(j, r->status, answer))

@@ -44,7 +44,7 @@ int source_new(struct source_context *x, const struct config_instance *config, s
 		free(s);
 		return -EIO;
 	}
-	known_verdict = s->cached.verdict >= 0 && s->cached.verdict <= VERDICT_CREDENTIAL_MISSING;
+	known_verdict = s->cached.verdict >= 0 && s->cached.verdict <= VERDICT_CACHE_FAILED;
 	s->schedule = (struct schedule){
 		.state = remembered_state(s->cached.state),
 		.since = s->cached.state_since,
@@ -451,7 +451,7 @@ static void completed(struct source *s)
 }
 
 /* One line for each failure that is new to the operator; a state that lasts is not repeated. */
-static void log_transition(struct source *s, enum instance_state from)
+static void log_transition(struct source *s, enum instance_state from, enum verdict before)
 {
 	enum instance_state to = s->schedule.state;
 	const struct poll_outcome *o = &s->outcome;
@@ -475,7 +475,8 @@ static void log_transition(struct source *s, enum instance_state from)
 	if (from == INSTANCE_BLOCKED && to == INSTANCE_WAITING)
 		source_log(s, LOG_NOTICE, EVENT_UNBLOCKED, NULL, "the organization answers again");
 	else if (to == INSTANCE_WAITING && from != INSTANCE_PAUSED)
-		source_log(s, LOG_NOTICE, EVENT_POLL_RECOVERED, NULL, "the organization can be read again");
+		source_log(s, LOG_NOTICE, EVENT_POLL_RECOVERED, NULL, before == VERDICT_CACHE_FAILED ? "the cache can be written again" :
+			   "the organization can be read again");
 	switch (to) {
 	case INSTANCE_BACKOFF:
 		source_log(s, LOG_WARNING, EVENT_POLL_FAILED, &f, "%s; next try in %s: %s", s->trouble, next, advice);
@@ -514,6 +515,7 @@ static char *describe(const struct poll_outcome *o)
 void source_polled(struct source *s)
 {
 	enum instance_state from = schedule_shown(&s->schedule);
+	enum verdict before = s->schedule.verdict;
 
 	transition(s, SCHEDULE_ANSWER, s->outcome.verdict, s->outcome.wait);
 	if (s->outcome.verdict == VERDICT_OK) {
@@ -522,7 +524,7 @@ void source_polled(struct source *s)
 		free(s->trouble);
 		s->trouble = describe(&s->outcome);
 	}
-	log_transition(s, from);
+	log_transition(s, from, before);
 	keep(s);
 	if (s->x->on_polled != NULL)
 		s->x->on_polled(s, s->x->arg);

@@ -52,8 +52,7 @@ static void failed(struct source *s, enum verdict verdict, int64_t wait, int sta
 
 static void cache_failed(struct source *s)
 {
-	failed(s, VERDICT_UNREACHABLE, 0, 0, xasprintf("the cache cannot be written: %s; check state_directory and its free space",
-						       cache_error(s->x->cache)));
+	failed(s, VERDICT_CACHE_FAILED, 0, 0, xstrdup(cache_error(s->x->cache)));
 }
 
 int source_secret(struct source *s, char **ret, struct digest *ret_digest, char **ret_error)

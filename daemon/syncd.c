@@ -208,7 +208,7 @@ static int sources_new(struct syncd *d)
 	d->sources = xcalloc(d->config->n_instances, sizeof(struct source *));
 	for (size_t i = 0; i < d->config->n_instances; i++) {
 		if (source_new(&d->context, &d->config->instances[i], &d->sources[i]) < 0) {
-			log_error("cache", "%s; check state_directory and its free space", cache_error(d->cache));
+			log_error("cache", "%s", cache_error(d->cache));
 			return -EIO;
 		}
 		d->n_sources++;

@@ -16,9 +16,36 @@
 #define CACHE_VERSION 1
 #define CACHE_FILE "cache.db"
 
+#define TRIAL_BYTES (CACHE_BATCH_ROWS * 1024)	/* about 1 KiB a row */
+
+/* A full disk is known by SQLite's own code when a write fails, but only by the errno when a sync does. */
+static bool is_full(int rc, int sys)
+{
+	return (rc & 0xff) == SQLITE_FULL || ((rc & 0xff) == SQLITE_IOERR && (sys == ENOSPC || sys == EDQUOT));
+}
+
+/* sys: errno, as SQLite's own record of it lacks what happens in a commit. */
+static void note_failure(struct cache *c, int rc, int sys)
+{
+	struct cache_failure *f = &c->failure;
+
+	f->advice = NULL;
+	if (is_full(rc, sys)) {
+		(void)snprintf(f->cause, sizeof(f->cause), "its disk is full");
+		f->advice = "make space on the disk of state_directory";
+	} else if ((rc & 0xff) == SQLITE_IOERR) {
+		(void)snprintf(f->cause, sizeof(f->cause), "%s (%s)", sqlite3_errmsg(c->db), sys != 0 ? strerror(sys) : "no reason given");
+		f->advice = "check the disk of state_directory and its free space";
+	} else {
+		(void)snprintf(f->cause, sizeof(f->cause), "%s", sqlite3_errmsg(c->db));
+		if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_PERM)
+			f->advice = "check owner and mode of state_directory, and how it is mounted";
+	}
+}
+
 int cache_fail(struct cache *c, int rc)
 {
-	(void)snprintf(c->error, sizeof(c->error), "%s", sqlite3_errmsg(c->db));
+	note_failure(c, rc, errno);
 	c->damaged = c->damaged || (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
 	return (rc & 0xff) == SQLITE_CONSTRAINT ? -EEXIST : -EIO;
 }
@@ -36,6 +63,8 @@ sqlite3_stmt *cache_statement(struct cache *c, enum statement s)
 	}
 	(void)sqlite3_reset(c->st[s]);
 	(void)sqlite3_clear_bindings(c->st[s]);
+	/* what is there when it has failed is its own */
+	errno = 0;
 	return c->st[s];
 }
 
@@ -59,12 +88,11 @@ static int run(struct cache *c, enum statement s)
 /* The error that made us roll back is the one to report. */
 static void roll_back(struct cache *c)
 {
-	char error[sizeof(c->error)];
+	struct cache_failure first = c->failure;
 
-	memcpy(error, c->error, sizeof(error));
 	if (sqlite3_get_autocommit(c->db) == 0)
 		(void)run(c, SQL_ROLLBACK);
-	memcpy(c->error, error, sizeof(error));
+	c->failure = first;
 }
 
 int cache_write(struct cache *c, sqlite3_stmt *st)
@@ -101,9 +129,27 @@ int cache_flush(struct cache *c)
 	return e;
 }
 
+int cache_trial(struct cache *c)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_TRIAL_WRITE);
+	int e;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int(st, 1, TRIAL_BYTES);
+	e = cache_write(c, st);
+	if (e == 0)
+		e = cache_flush(c);
+	st = e == 0 ? cache_statement(c, SQL_TRIAL_CLEAR) : NULL;
+	if (st == NULL || cache_write(c, st) < 0)
+		e = -EIO;
+	/* what a failed write has lost is told by this, not by the next flush */
+	return cache_flush(c) < 0 ? -EIO : e;
+}
+
 void cache_blame(struct cache *c)
 {
-	(void)snprintf(c->error, sizeof(c->error), "it holds what was never written");
+	c->failure = (struct cache_failure){ .cause = "it holds what was never written" };
 	c->damaged = true;
 }
 
@@ -112,8 +158,13 @@ bool cache_is_damaged(const struct cache *c)
 	return c->damaged;
 }
 
-const char *cache_error(const struct cache *c)
+const char *cache_error(struct cache *c)
 {
+	const struct cache_failure *f = &c->failure;
+
+	free(c->error);
+	c->error = xasprintf("%s%s" CACHE_FILE ": %s%s%s", c->directory != NULL ? c->directory : "", c->directory != NULL ? "/" : "",
+			     f->cause, f->advice != NULL ? "; " : "", f->advice != NULL ? f->advice : "");
 	return c->error;
 }
 
@@ -132,14 +183,18 @@ struct cache *cache_close(struct cache *c)
 		(void)sqlite3_finalize(c->st[i]);
 	(void)sqlite3_close(c->db);
 	secret_zero(c->key, sizeof(c->key));
+	free(c->directory);
+	free(c->error);
 	free(c);
 	return NULL;
 }
 
 static int sql(struct cache *c, const char *text)
 {
-	int rc = sqlite3_exec(c->db, text, NULL, NULL, NULL);
+	int rc;
 
+	errno = 0;
+	rc = sqlite3_exec(c->db, text, NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		(void)cache_fail(c, rc);
 	return rc;
@@ -174,7 +229,7 @@ static int read_key(struct cache *c)
 		rc = SQLITE_OK;
 	} else {
 		rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
-		(void)snprintf(c->error, sizeof(c->error), "it has no key: %s", sqlite3_errstr(rc));
+		(void)snprintf(c->failure.cause, sizeof(c->failure.cause), "it has no key: %s", sqlite3_errstr(rc));
 	}
 	(void)sqlite3_finalize(st);
 	return rc;
@@ -188,8 +243,8 @@ static int migrate(struct cache *c)
 	if (rc != SQLITE_OK)
 		return rc;
 	if (version > CACHE_VERSION) {
-		(void)snprintf(c->error, sizeof(c->error), "its version %d is newer than this program's %d", version,
-			       CACHE_VERSION);
+		(void)snprintf(c->failure.cause, sizeof(c->failure.cause), "its version %d is newer than this program's %d",
+			       version, CACHE_VERSION);
 		return SQLITE_NOTADB;
 	}
 	if (version == 0) {
@@ -262,13 +317,13 @@ int cache_set_aside(const char *directory, int64_t now, char **ret_notice)
 int cache_open(const char *directory, int64_t now, struct cache **ret, char **ret_notice)
 {
 	_cleanup_free_ char *path = xasprintf("%s/" CACHE_FILE, directory), *aside = NULL;
-	char cause[sizeof((*ret)->error)];
+	char cause[sizeof((*ret)->failure.cause)];
 	mode_t old = umask(0077);
 	int rc = open_file(path, ret), e = 0;
 
 	*ret_notice = NULL;
 	if (rc != SQLITE_OK && is_damage(rc)) {
-		memcpy(cause, (*ret)->error, sizeof(cause));
+		memcpy(cause, (*ret)->failure.cause, sizeof(cause));
 		*ret = cache_close(*ret);
 		e = set_aside(path, now, &aside);
 		if (e == 0) {
@@ -278,15 +333,17 @@ int cache_open(const char *directory, int64_t now, struct cache **ret, char **re
 		}
 	}
 	(void)umask(old);
-	if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK) {
+		(*ret)->directory = xstrdup(directory);
 		return 0;
+	}
 	free(*ret_notice);
 	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED) {
 		e = -EBUSY;
 		*ret_notice = xasprintf("%s is in use by another adosyncd; give each daemon its own state_directory", path);
 	} else {
 		*ret_notice = xasprintf("%s cannot be opened: %s; check state_directory, its owner and the free space", path,
-					e < 0 ? strerror(-e) : *ret != NULL ? (*ret)->error : sqlite3_errstr(rc));
+					e < 0 ? strerror(-e) : *ret != NULL ? (*ret)->failure.cause : sqlite3_errstr(rc));
 		e = -EIO;
 	}
 	*ret = cache_close(*ret);
@@ -332,7 +389,7 @@ static int open_copied(const char *dir, struct cache **ret, char **ret_notice)
 	int rc = open_file(path, ret);
 
 	if (rc != SQLITE_OK && is_damage(rc)) {
-		*ret_notice = xasprintf("the cache is unusable (%s); the plan starts without it", (*ret)->error);
+		*ret_notice = xasprintf("the cache is unusable (%s); the plan starts without it", (*ret)->failure.cause);
 		*ret = cache_close(*ret);
 		(void)unlink(path);
 		(void)unlink(wal);
@@ -341,7 +398,7 @@ static int open_copied(const char *dir, struct cache **ret, char **ret_notice)
 	if (rc == SQLITE_OK)
 		return 0;
 	free(*ret_notice);
-	*ret_notice = xasprintf("%s cannot be opened: %s; check the free space of TMPDIR", path, (*ret)->error);
+	*ret_notice = xasprintf("%s cannot be opened: %s; check the free space of TMPDIR", path, (*ret)->failure.cause);
 	*ret = cache_close(*ret);
 	return -EIO;
 }

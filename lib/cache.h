@@ -35,13 +35,16 @@ struct cache *cache_close(struct cache *c);
 /* The cache's own random key for digests. */
 const uint8_t *cache_key(const struct cache *c);
 
-/* The last error in words, for the log. */
-const char *cache_error(const struct cache *c);
+/* The last error in words, for the log: which file, what is wrong with it, and what to do. */
+const char *cache_error(struct cache *c);
 
 /* Writes gather in one transaction, which the first of them begins. It ends here, or by itself when it has
  * CACHE_BATCH_ROWS rows; every state between two writes is a good one, so where it ends does not matter.
  * 0, or -EIO when what was written since the last end is lost (all of it, nothing half). */
 int cache_flush(struct cache *c);
+
+/* Whether there is room for a whole batch again, after one that was lost: writes as much, and gives it back. 0 or -EIO. */
+int cache_trial(struct cache *c);
 
 /* What is known of one instance. Texts are owned, NULL when unknown. */
 struct cache_instance {

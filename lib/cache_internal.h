@@ -41,14 +41,24 @@ enum statement {
 	SQL_STAGE_ADD,
 	SQL_STAGED,
 	SQL_STAGE_DELETE,
+	SQL_TRIAL_WRITE,
+	SQL_TRIAL_CLEAR,
 	SQL_STATEMENTS,
+};
+
+/* What went wrong, and what is to be done about it besides looking at the file, or NULL. */
+struct cache_failure {
+	char cause[256];
+	const char *advice;
 };
 
 struct cache {
 	sqlite3 *db;
 	sqlite3_stmt *st[SQL_STATEMENTS];
 	uint8_t key[DIGEST_KEY_LEN];
-	char error[256];
+	char *directory;	/* of state; NULL for a copy that has no name any more */
+	struct cache_failure failure;	/* the last one */
+	char *error;		/* in words, made when it is asked for */
 	unsigned batch;		/* rows written since the last flush */
 	bool damaged;		/* the file has proven so */
 	bool lost;		/* that batch failed: it has to be reported by the next flush */

@@ -67,6 +67,10 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_STAGE_CLEAR] = "DELETE FROM staged WHERE id IN (SELECT id FROM staged WHERE instance = ?1 LIMIT ?2)",
 	[SQL_STAGE_DELETE] = "DELETE FROM staged WHERE id = ?1",
 	[SQL_STAGE_ADD] = "INSERT INTO staged(instance, " LISTED ", raw) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	/* no instance has the id 0 */
+	[SQL_TRIAL_WRITE] = "INSERT OR REPLACE INTO staged(instance, guid, name, project_id, project_name, flags, raw) "
+			    "VALUES(0, x'', '', '', '', 0, zeroblob(?1))",
+	[SQL_TRIAL_CLEAR] = "DELETE FROM staged WHERE instance = 0",
 	[SQL_STAGED] = "SELECT id, instance, " LISTED ", raw FROM staged WHERE instance = ?1 ORDER BY id LIMIT 1",
 };
 

@@ -87,6 +87,7 @@ static int64_t answered(struct schedule *s, const struct schedule_input *in)
 		return at_least(doubled(BLOCKED_MIN, BLOCKED_MAX, s->attempts), in->wait);
 	case VERDICT_UNREACHABLE:
 	case VERDICT_MALFORMED:
+	case VERDICT_CACHE_FAILED:
 		enter(s, INSTANCE_BACKOFF, in->now);
 		return at_least(backoff_jitter(BACKOFF_MIN, BACKOFF_MAX, s->attempts, in->random), in->wait);
 	}

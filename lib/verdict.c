@@ -247,6 +247,8 @@ const char *verdict_name(enum verdict v)
 		return "malformed";
 	case VERDICT_CREDENTIAL_MISSING:
 		return "credential_missing";
+	case VERDICT_CACHE_FAILED:
+		return "cache_failed";
 	}
 	return "?";
 }
@@ -278,6 +280,8 @@ const char *verdict_advice(enum verdict v)
 		return "the answer is no complete listing and was not used; it is tried again by itself";
 	case VERDICT_CREDENTIAL_MISSING:
 		return "put a PAT with Code:Read into the secret file";
+	case VERDICT_CACHE_FAILED:
+		return "it is this machine's disk, not the organization; the listing is read again by itself";
 	}
 	return "?";
 }

@@ -18,6 +18,7 @@ enum verdict {
 	VERDICT_UNREACHABLE,
 	VERDICT_MALFORMED,
 	VERDICT_CREDENTIAL_MISSING,	/* there was no secret to ask with; never of an answer */
+	VERDICT_CACHE_FAILED,		/* what was answered cannot be kept; never of an answer */
 };
 
 /* One answer, or the lack of one. Texts may be NULL. */

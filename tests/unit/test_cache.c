@@ -451,7 +451,8 @@ static void test_full_disk(void)
 		e = cache_flush(c);
 	(void)setrlimit(RLIMIT_FSIZE, &old);
 	T_EQ_INT(e, -EIO);
-	T_OK(*cache_error(c) != '\0');
+	T_OK(strstr(cache_error(c), "cache.db: ") != NULL);
+	T_OK_MSG(strstr(cache_error(c), "File too large") != NULL, cache_error(c));
 	T_OK_MSG(cache_flush(c) == -EIO || cache_flush(c) == 0, "told at most once more");
 	T_EQ_INT(cache_flush(c), 0);
 	T_OK(cache_count(c, a, &n) == 0 && n >= 1);
@@ -460,6 +461,35 @@ static void test_full_disk(void)
 	cache_close(c);
 	c = open_cache();
 	T_OK(cache_count(c, a, &n) == 0 && n >= 2);
+	cache_close(c);
+}
+
+/* A trial says whether a whole batch has room, and leaves nothing behind but that. */
+static void test_trial(void)
+{
+	struct cache *c;
+	struct rlimit old, tight;
+	struct digest raw;
+	struct repo repo;
+	int64_t a;
+
+	fresh();
+	c = open_cache();
+	a = instance_id(c, "a");
+	T_EQ_INT(cache_flush(c), 0);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)getrlimit(RLIMIT_FSIZE, &old);
+	tight = (struct rlimit){ .rlim_cur = (rlim_t)CACHE_BATCH_ROWS * 1024, .rlim_max = old.rlim_max };
+	(void)fflush(stdout);
+	(void)setrlimit(RLIMIT_FSIZE, &tight);
+	T_EQ_INT(cache_trial(c), -EIO);
+	T_EQ_INT_MSG(cache_flush(c), 0, "it is not told again");
+	T_OK_MSG(add(c, a, 1) > 0 && cache_flush(c) == 0, "little has room all the same");
+	(void)fflush(stdout);
+	(void)setrlimit(RLIMIT_FSIZE, &old);
+	T_EQ_INT(cache_trial(c), 0);
+	T_EQ_INT_MSG(cache_trial(c), 0, "and again");
+	T_EQ_INT(cache_stage_take(c, 0, &repo, &raw), -ENOENT);
 	cache_close(c);
 }
 
@@ -711,6 +741,7 @@ int main(void)
 	test_staging();
 	test_batches();
 	test_full_disk();
+	test_trial();
 	test_locked();
 	test_damaged();
 	test_truncated();
