@@ -81,14 +81,15 @@ static void print_absent(FILE *f, const char *instance, const struct cache_row *
 {
 	bool pending = memcmp(&row->want, &row->have, sizeof(row->want)) != 0;
 	char project[NAME_MAX_BYTES], name[NAME_MAX_BYTES];
-	const char *what = row->held == HELD_EXCLUSION ? "held: a filter excludes it" :
+	const char *what = row->held == HELD_EXCLUSION ? "held: a filter excludes it, and too many others" :
 			   row->held == HELD_REMOVAL ? "held: not in the listing any more" :
 			   row->absent == ABSENT_REMOVED ? "removed" : "not in the listing, its service is kept";
 
 	if (row->held == HELD_NOT && pending)
 		return;
-	fprintf(f, "%s: missing %s / %s (service %s): %s\n", instance, printable(project, sizeof(project), row->repo.project_name),
-		printable(name, sizeof(name), row->repo.name), row->service_name != NULL ? row->service_name : "none", what);
+	fprintf(f, "%s: %s %s / %s (service %s): %s\n", instance, row->held == HELD_EXCLUSION ? "excluded" : "missing",
+		printable(project, sizeof(project), row->repo.project_name), printable(name, sizeof(name), row->repo.name),
+		row->service_name != NULL ? row->service_name : "none", what);
 }
 
 static void print_instance(FILE *f, const struct config_instance *config, const struct sink_queue *q)

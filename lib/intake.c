@@ -451,20 +451,22 @@ const struct intake_result *intake_result(const struct intake *i)
 
 char *intake_hold(const struct intake_result *r, uint32_t creations, int64_t create_limit)
 {
-	static const char what_to_do[] = "Nothing is said of them in Konnect; everything else goes on. Check the PAT's permissions; adosyncctl "
-					 "plan shows them, adosyncctl approve lets them through";
+	static const char waits[] = "Nothing is said of them in Konnect; everything else goes on.",
+			  how[] = "adosyncctl plan shows them, adosyncctl approve lets them through";
 
 	if (r->everything_gone)
-		return xasprintf("held: the listing has none of the %u repositories that were known. %s", r->known, what_to_do);
+		return xasprintf("held: the listing has none of the %u repositories that were known. %s Check the PAT's permissions; %s",
+				 r->known, waits, how);
 	if (r->held_removals > 0 && r->drip)
-		return xasprintf("held: %u repositories were deleted, more within a day than removal_limit (%u) allows. %s",
-				 r->held_removals, r->removal_limit, what_to_do);
+		return xasprintf("held: %u repositories were deleted, more within a day than removal_limit (%u) allows. %s Ask whether "
+				 "they were to be deleted; %s", r->held_removals, r->removal_limit, waits, how);
 	if (r->held_removals > 0)
-		return xasprintf("held: %u of %u repositories are missing from the listing, more than removal_limit (%u) allows. %s",
-				 r->held_removals, r->known, r->removal_limit, what_to_do);
+		return xasprintf("held: %u of %u repositories are missing from the listing, more than removal_limit (%u) allows. %s "
+				 "Check the PAT's permissions; %s", r->held_removals, r->known, r->removal_limit, waits, how);
 	if (r->held_exclusions > 0)
 		return xasprintf("held: the filters exclude %u repositories that are in the catalog, more than removal_limit (%u) allows. "
-				 "%s", r->held_exclusions, r->removal_limit, what_to_do);
+				 "%s Check include, exclude and include_disabled, and what was renamed; %s", r->held_exclusions,
+				 r->removal_limit, waits, how);
 	if (create_limit > 0 && creations > create_limit)
 		return xasprintf("held: %u services would be created, more than create_limit (%lld) allows. None of them is; "
 				 "everything else goes on. adosyncctl plan shows them, adosyncctl approve lets them through; or raise "

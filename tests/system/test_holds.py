@@ -113,6 +113,7 @@ def test_deletions_of_a_day_add_up(world):
         result = world.once()
         assert result.code == 75
         assert "held: 1 repositories were deleted, more within a day than removal_limit (5)" in result.out
+        assert "PAT" not in result.out, "a recycle bin proves them: no permission is at fault"
         assert event(result, "removed") == []
     assert world.requests() == {}
     # what is only out of sight is no deletion, and does not wait for it
@@ -149,9 +150,13 @@ def test_a_filter_that_excludes_too_many(world):
         result = world.once()
         assert result.code == 75
         assert "held: the filters exclude 9 repositories that are in the catalog, more than removal_limit (" in result.out
+        assert "include, exclude and include_disabled" in result.out and "PAT" not in result.out
         assert (f"{1 - n} created") in result.out
     assert {name: s for name, s in states(world).items() if name != "late"} == before
     assert world.writes() == {"POST /catalog-services": 1, "POST /resource-mappings": 1}
+    plan = world.run("--dry-run").out
+    assert "contoso: excluded Payments / repo-1 (service contoso.payments.repo-1): held: a filter excludes it" in plan
+    assert ": missing " not in plan
     world.instance("contoso")
     result = world.once()
     assert result.code == 0

@@ -252,6 +252,7 @@ static void test_hold_texts(void)
 	r.held_exclusions = 11;
 	text = intake_hold(&r, 0, 500);
 	T_OK(text != NULL && strstr(text, "filters exclude 11") != NULL && strstr(text, "removal_limit (10)") != NULL);
+	T_OK_MSG(text != NULL && strstr(text, "PAT") == NULL && strstr(text, "exclude and include_disabled") != NULL, "the PAT is not at fault");
 	free(text);
 	r.held_exclusions = 0;
 	T_NULL(intake_hold(&r, 500, 500));
