@@ -705,7 +705,7 @@ static bool is_back(const struct job *j)
 	struct cache_row now = { 0 };
 	bool back;
 
-	if (j->kind != JOB_ROW || (c->step != CONVERGE_GONE_ARCHIVE && c->step != CONVERGE_GONE_DELETE))
+	if (j->kind != JOB_ROW || c->step != CONVERGE_GONE || (c->gone_step != GONE_ARCHIVE && c->gone_step != GONE_DELETE))
 		return false;
 	back = cache_row_by_id(j->queue->sink->cache, c->row.id, &now) < 0 || now.state < REPO_EXCLUDED || now.state == REPO_MISSING;
 	cache_row_done(&now);

@@ -176,9 +176,9 @@ int cache_row_by_name(struct cache *c, int64_t instance, const char *project, co
 	return read_row(c, st, ret);
 }
 
-int cache_last_id(struct cache *c, int64_t *ret)
+/* The one number that a statement gives. NULL is one that could not be prepared, to which SQLite binds nothing. 0 or -EIO. */
+static int read_number(struct cache *c, sqlite3_stmt *st, int64_t *ret)
 {
-	sqlite3_stmt *st = cache_statement(c, SQL_LAST_ID);
 	int rc;
 
 	if (st == NULL)
@@ -188,6 +188,11 @@ int cache_last_id(struct cache *c, int64_t *ret)
 		*ret = sqlite3_column_int64(st, 0);
 	(void)sqlite3_reset(st);
 	return rc == SQLITE_ROW ? 0 : cache_fail(c, rc);
+}
+
+int cache_last_id(struct cache *c, int64_t *ret)
+{
+	return read_number(c, cache_statement(c, SQL_LAST_ID), ret);
 }
 
 int cache_row_by_id(struct cache *c, int64_t id, struct cache_row *ret)
@@ -259,17 +264,15 @@ bool cache_service_name_taken(struct cache *c, const char *name, int64_t except_
 int cache_removed_since(struct cache *c, int64_t instance, int64_t since, uint32_t *ret)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_REMOVED_SINCE);
-	int rc;
+	int64_t n = 0;
+	int e;
 
-	if (st == NULL)
-		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
 	(void)sqlite3_bind_int64(st, 2, since);
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		*ret = (uint32_t)sqlite3_column_int64(st, 0);
-	(void)sqlite3_reset(st);
-	return rc == SQLITE_ROW ? 0 : cache_fail(c, rc);
+	e = read_number(c, st, &n);
+	if (e == 0)
+		*ret = (uint32_t)n;
+	return e;
 }
 
 int cache_held_next(struct cache *c, int64_t instance, const uint8_t cursor[16], struct cache_row *ret)
@@ -297,9 +300,10 @@ bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id
 	return has;
 }
 
-int cache_forget_some(struct cache *c, int64_t instance)
+/* Deletes a batch of an instance's rows. 1 when there may be more, 0 at the end, -EIO. */
+static int delete_some(struct cache *c, enum statement s, int64_t instance)
 {
-	sqlite3_stmt *st = cache_statement(c, SQL_FORGET);
+	sqlite3_stmt *st = cache_statement(c, s);
 	int e;
 
 	if (st == NULL)
@@ -308,6 +312,11 @@ int cache_forget_some(struct cache *c, int64_t instance)
 	(void)sqlite3_bind_int(st, 2, CACHE_BATCH_ROWS);
 	e = cache_write(c, st);
 	return e < 0 ? e : sqlite3_changes(c->db) == CACHE_BATCH_ROWS ? 1 : 0;
+}
+
+int cache_forget_some(struct cache *c, int64_t instance)
+{
+	return delete_some(c, SQL_FORGET, instance);
 }
 
 int cache_unpark(struct cache *c, int64_t instance)
@@ -376,16 +385,14 @@ int cache_known_some(struct cache *c, int64_t instance, uint8_t cursor[16],
 int cache_count(struct cache *c, int64_t instance, size_t *ret)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_COUNT);
-	int rc;
+	int64_t n = 0;
+	int e;
 
-	if (st == NULL)
-		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		*ret = (size_t)sqlite3_column_int64(st, 0);
-	(void)sqlite3_reset(st);
-	return rc == SQLITE_ROW ? 0 : cache_fail(c, rc);
+	e = read_number(c, st, &n);
+	if (e == 0)
+		*ret = (size_t)n;
+	return e;
 }
 
 int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct digest *ret)
@@ -437,15 +444,7 @@ int cache_pending_next(struct cache *c, int64_t instance, int64_t after_id, bool
 
 int cache_stage_clear_some(struct cache *c, int64_t instance)
 {
-	sqlite3_stmt *st = cache_statement(c, SQL_STAGE_CLEAR);
-	int e;
-
-	if (st == NULL)
-		return -EIO;
-	(void)sqlite3_bind_int64(st, 1, instance);
-	(void)sqlite3_bind_int(st, 2, CACHE_BATCH_ROWS);
-	e = cache_write(c, st);
-	return e < 0 ? e : sqlite3_changes(c->db) == CACHE_BATCH_ROWS ? 1 : 0;
+	return delete_some(c, SQL_STAGE_CLEAR, instance);
 }
 
 int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw)

@@ -279,13 +279,7 @@ bool converge_request(const struct converge *c, struct konnect_request *ret)
 		ret->path = xasprintf("/v1/resource-mappings?filter%%5Bservice.id%%5D%%5Beq%%5D=%s&page%%5Bsize%%5D=%d", mapping,
 				      KONNECT_PAGE_SIZE);
 		return true;
-	case CONVERGE_GONE_FIND:
-	case CONVERGE_GONE_REMEMBER:
-	case CONVERGE_GONE_ARCHIVE:
-	case CONVERGE_GONE_CHECK:
-	case CONVERGE_GONE_DELETE:
-	case CONVERGE_GONE_UNARCHIVE:
-	case CONVERGE_GONE_RESTORE:
+	case CONVERGE_GONE:
 		gone_request(c, ret);
 		return true;
 	case CONVERGE_DONE:
@@ -557,13 +551,7 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 	case CONVERGE_MAP_LOOKUP:
 		map_lookup_answer(c, status, answer);
 		return;
-	case CONVERGE_GONE_FIND:
-	case CONVERGE_GONE_REMEMBER:
-	case CONVERGE_GONE_ARCHIVE:
-	case CONVERGE_GONE_CHECK:
-	case CONVERGE_GONE_DELETE:
-	case CONVERGE_GONE_UNARCHIVE:
-	case CONVERGE_GONE_RESTORE:
+	case CONVERGE_GONE:
 		if (gone_answer(c, status, answer))
 			next_step(c);
 		else

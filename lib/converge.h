@@ -17,15 +17,19 @@ enum converge_step {
 	CONVERGE_UNMAP,		/* DELETE our mapping, which leads somewhere else */
 	CONVERGE_MAP,		/* POST the mapping, which creates the resource */
 	CONVERGE_MAP_LOOKUP,	/* the mapping exists, or may: find its id */
-	CONVERGE_GONE_FIND,	/* GET our mapping, to know its resource */
-	CONVERGE_GONE_REMEMBER,	/* GET the resource's mappings, which archiving drops */
-	CONVERGE_GONE_ARCHIVE,	/* PATCH the resource */
-	CONVERGE_GONE_CHECK,	/* GET our service: is it still? */
-	CONVERGE_GONE_DELETE,	/* DELETE it */
-	CONVERGE_GONE_UNARCHIVE, /* PATCH the resource: the repository is back */
-	CONVERGE_GONE_RESTORE,	/* POST one of the mappings that are remembered */
+	CONVERGE_GONE,		/* on_remove's, see gone_step */
 	CONVERGE_DONE,
 	CONVERGE_PARKED,	/* row.parked says why */
+};
+
+enum gone_step {
+	GONE_FIND,	/* GET our mapping, to know its resource */
+	GONE_REMEMBER,	/* GET the resource's mappings, which archiving drops */
+	GONE_ARCHIVE,	/* PATCH the resource */
+	GONE_CHECK,	/* GET our service: is it still? */
+	GONE_DELETE,	/* DELETE it */
+	GONE_UNARCHIVE,	/* PATCH the resource: the repository is back */
+	GONE_RESTORE,	/* POST one of the mappings that are remembered */
 };
 
 struct converge {
@@ -39,6 +43,7 @@ struct converge {
 	json_t *have;		/* NULL without a service */
 	json_t *custom_fields;	/* Konnect's, read before they are written */
 	enum converge_step step;
+	enum gone_step gone_step; /* of CONVERGE_GONE */
 	char *refusal;		/* what Konnect said of the name, in case nobody turns out to have it */
 	int names_tried;
 	bool map_lookup_done;

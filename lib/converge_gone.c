@@ -34,6 +34,12 @@ bool gone_returns(const struct converge *c)
 	return !same(&c->row.map_want, &archived) && (c->row.archived || c->row.remembered != NULL);
 }
 
+static void take(struct converge *c, enum gone_step step)
+{
+	c->step = CONVERGE_GONE;
+	c->gone_step = step;
+}
+
 static void next_going(struct converge *c)
 {
 	const struct digest archived = target_archived();
@@ -42,13 +48,13 @@ static void next_going(struct converge *c)
 		/* it was never mapped: there is nothing to archive */
 		c->row.map_have = archived;
 	if (!same(&c->row.map_have, &archived) && c->row.resource_id == NULL)
-		c->step = CONVERGE_GONE_FIND;
+		take(c, GONE_FIND);
 	else if (!same(&c->row.map_have, &archived) && !c->remembered)
-		c->step = CONVERGE_GONE_REMEMBER;
+		take(c, GONE_REMEMBER);
 	else if (!same(&c->row.map_have, &archived))
-		c->step = CONVERGE_GONE_ARCHIVE;
+		take(c, GONE_ARCHIVE);
 	else if (digest_is_zero(&c->row.want) && c->row.service_id != NULL)
-		c->step = c->checked ? CONVERGE_GONE_DELETE : CONVERGE_GONE_CHECK;
+		take(c, c->checked ? GONE_DELETE : GONE_CHECK);
 	else
 		c->step = CONVERGE_DONE;
 }
@@ -58,9 +64,9 @@ void gone_next_step(struct converge *c)
 	if (gone_archives(c))
 		next_going(c);
 	else if (c->row.archived)
-		c->step = CONVERGE_GONE_UNARCHIVE;
+		take(c, GONE_UNARCHIVE);
 	else
-		c->step = CONVERGE_GONE_RESTORE;
+		take(c, GONE_RESTORE);
 }
 
 /* The service that is mapped again next: the last that is remembered. */
@@ -105,26 +111,33 @@ void gone_request(const struct converge *c, struct konnect_request *ret)
 	_cleanup_free_ char *service = konnect_encode(c->row.service_id != NULL ? c->row.service_id : ""),
 			    *mapping = konnect_encode(c->row.mapping_id != NULL ? c->row.mapping_id : ""),
 			    *resource = konnect_encode(resource_id), *instance = konnect_encode(c->instance->konnect_id);
-	bool archive = c->step == CONVERGE_GONE_ARCHIVE;
 
-	if (c->step == CONVERGE_GONE_FIND) {
+	switch (c->gone_step) {
+	case GONE_FIND:
 		ret->path = xasprintf("/v1/resource-mappings/%s", mapping);
-	} else if (c->step == CONVERGE_GONE_REMEMBER) {
+		return;
+	case GONE_REMEMBER:
 		ret->path = xasprintf("/v1/resource-mappings?filter%%5Bresource.id%%5D%%5Beq%%5D=%s&page%%5Bsize%%5D=%d", resource,
 				      KONNECT_PAGE_SIZE);
-	} else if (c->step == CONVERGE_GONE_ARCHIVE || c->step == CONVERGE_GONE_UNARCHIVE) {
+		return;
+	case GONE_ARCHIVE:
+	case GONE_UNARCHIVE:
 		ret->method = "PATCH";
 		ret->path = xasprintf("/v1/integration-instances/%s/resources/%s", instance, resource);
-		ret->body = archive_body(archive);
-	} else if (c->step == CONVERGE_GONE_CHECK) {
+		ret->body = archive_body(c->gone_step == GONE_ARCHIVE);
+		return;
+	case GONE_CHECK:
 		ret->path = xasprintf("/v1/catalog-services/%s", service);
-	} else if (c->step == CONVERGE_GONE_DELETE) {
+		return;
+	case GONE_DELETE:
 		ret->method = "DELETE";
 		ret->path = xasprintf("/v1/catalog-services/%s", service);
-	} else {
+		return;
+	case GONE_RESTORE:
 		ret->method = "POST";
 		ret->path = xstrdup("/v1/resource-mappings");
 		ret->body = restore_body(c);
+		return;
 	}
 }
 
@@ -194,56 +207,66 @@ static void forget_service(struct converge *c)
 	c->changed = true;
 }
 
+static bool found(struct converge *c, int status, const json_t *answer)
+{
+	const char *resource = konnect_text(json_object_get(answer, "resource"), "id");
+
+	if (status == 404)
+		set_text(&c->row.mapping_id, NULL);
+	else if (status == 200 && *resource != '\0')
+		set_text(&c->row.resource_id, resource);
+	else
+		return false;
+	return true;
+}
+
+static void unarchived(struct converge *c, bool resource_is_gone)
+{
+	c->row.archived = false;
+	c->changed = true;
+	/* archiving dropped our mapping, whether we heard of it or not */
+	set_text(&c->row.mapping_id, NULL);
+	c->row.map_have = (struct digest){ 0 };
+	/* a resource that is gone is made again by our mapping; others cannot be put back on it */
+	if (resource_is_gone)
+		set_text(&c->row.resource_id, NULL);
+	if (resource_is_gone || (c->row.remembered != NULL && strcmp(c->row.remembered, "[]") == 0))
+		set_text(&c->row.remembered, NULL);
+}
+
 bool gone_answer(struct converge *c, int status, const json_t *answer)
 {
-	bool ok = status >= 200 && status < 300;
-	const char *resource;
+	bool ok = (status >= 200 && status < 300) || status == 404;
 
-	if (c->step == CONVERGE_GONE_FIND) {
-		resource = konnect_text(json_object_get(answer, "resource"), "id");
-		if (status == 404)
-			set_text(&c->row.mapping_id, NULL);
-		else if (status != 200 || *resource == '\0')
-			return false;
-		else
-			set_text(&c->row.resource_id, resource);
-	} else if (c->step == CONVERGE_GONE_REMEMBER) {
+	switch (c->gone_step) {
+	case GONE_FIND:
+		return found(c, status, answer);
+	case GONE_REMEMBER:
 		return remember(c, status, answer);
-	} else if (c->step == CONVERGE_GONE_ARCHIVE) {
-		if (!ok && status != 404)
-			return false;
-		archived(c);
-	} else if (c->step == CONVERGE_GONE_UNARCHIVE) {
-		if (!ok && status != 404)
-			return false;
-		c->row.archived = false;
-		c->changed = true;
-		/* archiving dropped our mapping, whether we heard of it or not */
-		set_text(&c->row.mapping_id, NULL);
-		c->row.map_have = (struct digest){ 0 };
-		/* a resource that is gone is made again by our mapping; others cannot be put back on it */
-		if (status == 404) {
-			set_text(&c->row.resource_id, NULL);
-			set_text(&c->row.remembered, NULL);
-		} else if (c->row.remembered != NULL && strcmp(c->row.remembered, "[]") == 0) {
-			set_text(&c->row.remembered, NULL);
-		}
-	} else if (c->step == CONVERGE_GONE_CHECK) {
-		if (!ok && status != 404)
-			return false;
+	case GONE_ARCHIVE:
+		if (ok)
+			archived(c);
+		return ok;
+	case GONE_UNARCHIVE:
+		if (ok)
+			unarchived(c, status == 404);
+		return ok;
+	case GONE_CHECK:
 		/* one that somebody else took over is theirs, and only forgotten */
-		c->checked = ok && konnect_is_ours(answer, c->config->name);
-		if (!c->checked)
+		c->checked = ok && status != 404 && konnect_is_ours(answer, c->config->name);
+		if (ok && !c->checked)
 			forget_service(c);
-	} else if (c->step == CONVERGE_GONE_DELETE) {
-		if (!ok && status != 404)
-			return false;
-		forget_service(c);
-	} else {
+		return ok;
+	case GONE_DELETE:
+		if (ok)
+			forget_service(c);
+		return ok;
+	case GONE_RESTORE:
 		/* a service that is gone, or is mapped again already, is no reason to stop */
-		if (!ok && status != 404 && status != 409 && !konnect_service_refused(status, answer))
-			return false;
-		forget_one(c);
+		ok = ok || status == 409 || konnect_service_refused(status, answer);
+		if (ok)
+			forget_one(c);
+		return ok;
 	}
-	return true;
+	return false;
 }

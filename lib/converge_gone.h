@@ -13,7 +13,7 @@ bool gone_returns(const struct converge *c);
 /* The next step of either. */
 void gone_next_step(struct converge *c);
 
-/* The request of a CONVERGE_GONE_* step. */
+/* The request of its gone_step. */
 void gone_request(const struct converge *c, struct konnect_request *ret);
 
 /* Learns from the answer to it. Whether it was as it should be; otherwise the caller parks the row. */
