@@ -62,25 +62,26 @@ static void add_counts(json_t *o, const struct source *s)
 						    p->total > done ? (int)((uint64_t)done * 100 / p->total) : 100));
 }
 
-static json_t *status_of(const struct syncd *d, const struct source *s)
+static json_t *status_of(const struct source *s)
 {
 	const struct schedule *sch = source_schedule(s);
 	const struct cache_instance *c = source_cached(s);
+	/* what comes after a poll is known when it has been answered */
+	bool has_next = sch->state != INSTANCE_PAUSED && sch->state != INSTANCE_POLLING;
 	json_t *o = json_object();
 	char *remark;
 
-	(void)d;
 	json_object_set_new(o, "name", json_string(source_config(s)->name));
 	json_object_set_new(o, "organization", text_or_null(source_config(s)->organization));
 	json_object_set_new(o, "state", json_string(instance_state_name(sch->state)));
-	json_object_set_new(o, "since", time_or_null(sch->since));
+	json_object_set_new(o, "since", time_or_null(schedule_since(sch)));
 	json_object_set_new(o, "verdict", json_string(verdict_name(sch->verdict)));
 	json_object_set_new(o, "why", text_or_null(source_trouble(s)));
 	json_object_set_new(o, "refused", text_or_null(sink_queue_refused(source_queue(s))));
 	json_object_set_new(o, "held", json_boolean(source_holds(s)));
 	json_object_set_new(o, "last_poll", time_or_null(c->last_poll));
 	json_object_set_new(o, "last_complete", time_or_null(c->last_complete));
-	json_object_set_new(o, "next_poll", time_or_null(sch->state == INSTANCE_PAUSED ? 0 : c->next_poll));
+	json_object_set_new(o, "next_poll", time_or_null(has_next ? c->next_poll : 0));
 	remark = credential_remark(c->credential);
 	json_object_set_new(o, "shared_pat", text_or_null(remark));
 	free(remark);
@@ -126,26 +127,37 @@ static json_t *parked_of(struct syncd *d, const struct source *s)
 	return list;
 }
 
-/* The instances a request names, each of them known; all of them when it names none. NULL after a refusal. */
+static bool is_in(struct source *const *list, size_t n, const struct source *s)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == s)
+			return true;
+	return false;
+}
+
+/* The instances a request names, each of them known, and once; all of them when it names none. NULL after a refusal. */
 static struct source **named(struct syncd *d, const json_t *request, struct command *ret, size_t *ret_n)
 {
 	json_t *names = json_object_get(request, "instances"), *name;
-	struct source **list;
+	struct source **list, *s;
 	size_t i;
 
 	if (names != NULL && !json_is_array(names)) {
 		refuse(ret, xstrdup("\"instances\" is not a list of names"));
 		return NULL;
 	}
-	list = xcalloc(json_array_size(names) + d->n_sources, sizeof(struct source *));
-	*ret_n = json_array_size(names);
+	list = xcalloc(d->n_sources + 1, sizeof(struct source *));
+	*ret_n = 0;
 	json_array_foreach(names, i, name) {
 		const char *text = json_string_value(name);
 		char shown[128];
 
-		list[i] = text != NULL ? syncd_find(d, text) : NULL;
-		if (list[i] != NULL)
+		s = text != NULL ? syncd_find(d, text) : NULL;
+		if (s != NULL) {
+			if (!is_in(list, *ret_n, s))
+				list[(*ret_n)++] = s;
 			continue;
+		}
 		refuse(ret, xasprintf("there is no instance \"%s\"; adosyncctl status lists them",
 				      printable(shown, sizeof(shown), text != NULL ? text : "?")));
 		free(list);
@@ -189,7 +201,7 @@ static void run_status(struct syncd *d, const json_t *request, struct command *r
 						    sink_state_name(sink_state(d->sink)), "why", text_or_null(sink_trouble(d->sink))));
 	list = json_array();
 	for (size_t i = 0; i < n; i++) {
-		entry = status_of(d, sources[i]);
+		entry = status_of(sources[i]);
 		if (json_array_size(json_object_get(request, "instances")) > 0)
 			json_object_set_new(entry, "parked_repositories", parked_of(d, sources[i]));
 		json_array_append_new(list, entry);
@@ -211,7 +223,7 @@ static void run_sync(struct syncd *d, const json_t *request, struct command *ret
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (source_schedule(sources[i])->state == INSTANCE_PAUSED)
+		if (schedule_is_paused(source_schedule(sources[i])))
 			json_array_append_new(paused, json_string(source_config(sources[i])->name));
 		else
 			source_sync(sources[i]);

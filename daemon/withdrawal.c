@@ -118,10 +118,29 @@ static void forget(struct withdrawal *w)
 				      : "withdrawn"));
 }
 
+/* Nothing knows of it: not the configuration, not the cache, not Konnect. */
+static bool never_was(const struct withdrawal *w)
+{
+	return w->plan.n == 0 && !w->known && syncd_find(w->d, w->name) == NULL;
+}
+
+static void fail_as_unknown(struct withdrawal *w)
+{
+	char shown[128];
+	_cleanup_free_ char *why = xasprintf("there is no instance \"%s\", and Konnect has nothing of that name from us",
+					     printable(shown, sizeof(shown), w->name));
+
+	fail(w, why);
+}
+
 static void answered(struct withdrawal *w)
 {
 	struct source *s;
 
+	if ((w->plan.step == WITHDRAW_SHOWN || w->plan.step == WITHDRAW_DONE) && never_was(w)) {
+		fail_as_unknown(w);
+		return;
+	}
 	switch (w->plan.step) {
 	case WITHDRAW_SHOWN:
 		if (w->plan.wrong_hash)

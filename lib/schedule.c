@@ -115,8 +115,9 @@ static int64_t answer(struct schedule *s, const struct schedule_input *in)
 	return again ? 0 : ms;
 }
 
-static int64_t poll_now(struct schedule *s)
+static int64_t poll_now(struct schedule *s, const struct schedule_input *in)
 {
+	s->polling_since = in->now;
 	s->before = s->state;
 	s->state = INSTANCE_POLLING;
 	return SCHEDULE_POLL;
@@ -126,12 +127,12 @@ int64_t schedule_next(struct schedule *s, const struct schedule_input *in)
 {
 	switch (in->event) {
 	case SCHEDULE_DUE:
-		return s->state == INSTANCE_POLLING || s->state == INSTANCE_PAUSED ? SCHEDULE_IDLE : poll_now(s);
+		return s->state == INSTANCE_POLLING || s->state == INSTANCE_PAUSED ? SCHEDULE_IDLE : poll_now(s, in);
 	case SCHEDULE_SYNC:
 	case SCHEDULE_SECRET:
 		if (s->state == INSTANCE_POLLING)
 			s->again = true;
-		return s->state == INSTANCE_POLLING || s->state == INSTANCE_PAUSED ? SCHEDULE_IDLE : poll_now(s);
+		return s->state == INSTANCE_POLLING || s->state == INSTANCE_PAUSED ? SCHEDULE_IDLE : poll_now(s, in);
 	case SCHEDULE_PAUSE:
 		if (s->state == INSTANCE_POLLING) {
 			s->pausing = true;
@@ -153,7 +154,7 @@ int64_t schedule_next(struct schedule *s, const struct schedule_input *in)
 			s->state = s->before != INSTANCE_PAUSED ? s->before : INSTANCE_WAITING;
 			s->since = in->now;
 		}
-		return poll_now(s);
+		return poll_now(s, in);
 	case SCHEDULE_ANSWER:
 		return answer(s, in);
 	}
@@ -163,6 +164,16 @@ int64_t schedule_next(struct schedule *s, const struct schedule_input *in)
 enum instance_state schedule_shown(const struct schedule *s)
 {
 	return s->state == INSTANCE_POLLING ? s->before : s->state;
+}
+
+int64_t schedule_since(const struct schedule *s)
+{
+	return s->state == INSTANCE_POLLING ? s->polling_since : s->since;
+}
+
+bool schedule_is_paused(const struct schedule *s)
+{
+	return s->state == INSTANCE_PAUSED || s->pausing;
 }
 
 bool schedule_watches_secret(const struct schedule *s)

@@ -43,6 +43,7 @@ struct schedule {
 	bool again;		/* somebody asked while it was polled: poll once more */
 	bool refused;		/* the PAT was refused once: again, and it is the credential */
 	bool pausing;		/* somebody paused while it was polled */
+	int64_t polling_since;	/* Unix seconds: when the last poll began */
 	enum instance_state before; /* while polling: the state it came from, which a pause or a failure continues */
 };
 
@@ -54,6 +55,12 @@ int64_t schedule_next(struct schedule *s, const struct schedule_input *in);
 
 /* The state that a person is told: while polling, the one it came from. */
 enum instance_state schedule_shown(const struct schedule *s);
+
+/* Since when the state of the schedule lasts, a poll under way included. Unix seconds. */
+int64_t schedule_since(const struct schedule *s);
+
+/* Whether it is paused, or will be when the poll under way ends. */
+bool schedule_is_paused(const struct schedule *s);
 
 /* Whether the last answers doubt the credential, so that its file is to be watched. */
 bool schedule_watches_secret(const struct schedule *s);

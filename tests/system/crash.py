@@ -12,6 +12,7 @@ import threading
 import time
 
 import oracle
+import removal
 from world import World, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -211,6 +212,9 @@ class Synced(First):
         if life.round == 1:
             First.prepare(self, life)
             assert life.world.once().code == 0
+        else:
+            # each round removes one, and so many a day would be held
+            removal.pass_a_day(life.world)
         self.act(life)
 
     def act(self, life):

@@ -62,6 +62,40 @@ def test_sync_of_a_paused_instance_says_so(world):
     assert world.polls("contoso") == []
 
 
+def test_sync_of_a_name_given_twice(world):
+    running(world, "contoso", "fabrikam")
+    assert ctl_json(world, "sync", "contoso", "fabrikam", "contoso") == [{"ok": True, "polling": 2, "paused": []}]
+    ctl(world, "pause", "contoso")
+    assert ctl_json(world, "sync", "contoso", "contoso")[0]["paused"] == ["contoso"]
+
+
+def test_status_of_a_poll_under_way(world):
+    """Since when it is under way; when the next comes nobody knows yet."""
+    running(world)
+    before = status(world)
+    wait_until("the next second", lambda: time.time() >= before["since"] + 1)
+    world.ado.fault("slow", seconds=2)
+    begin = int(time.time())
+    ctl(world, "sync")
+    polling = in_state(world, "polling")
+    assert polling["since"] >= begin > before["since"] and polling["next_poll"] is None
+    assert "next poll      -" in ctl(world, "status", "contoso").out
+    waiting = in_state(world, "waiting")
+    assert waiting["since"] == before["since"] and waiting["next_poll"] >= begin + 3600
+
+
+def test_sync_of_an_instance_whose_pause_waits_for_its_poll(world):
+    running(world)
+    world.ado.fault("slow", seconds=2)
+    ctl(world, "sync")
+    polls(world, "contoso", 1)
+    ctl(world, "pause", "contoso")
+    assert status(world)["state"] == "polling"
+    assert ctl_json(world, "sync", "contoso") == [{"ok": True, "polling": 0, "paused": ["contoso"]}]
+    in_state(world, "paused")
+    assert len(world.polls("contoso")) == 1
+
+
 # pause and resume.
 
 def test_pause_and_resume(world):
@@ -259,3 +293,32 @@ def test_check_reads_the_file_as_it_is_now(world):
     assert ctl(world, "check", "contoso").code == 1
     world.secret("contoso.pat", "a-new-pat")
     assert ctl(world, "check", "contoso").code == 0
+
+
+# withdraw.
+
+def test_withdraw_of_a_name_that_never_was(world):
+    running(world)
+    for more in ([], ["0123456789ab"], [""]):
+        result = ctl(world, "withdraw", "contosso", *more)
+        assert result.code == 1 and result.out == "" and 'no instance "contosso"' in result.err, result
+        [answer] = ctl_json(world, "withdraw", "contosso", *more, code=1)
+        assert answer["ok"] is False and "contosso" in answer["error"]
+    assert world.writes() == {}
+
+
+def test_withdraw_of_one_that_is_not_configured_any_more(world):
+    """With the cache or without it."""
+    running(world, "contoso", "fabrikam").stop()
+    del world.instances["contoso"]
+    world.write_config()
+    for lost in (False, True):
+        if lost:
+            os.unlink(os.path.join(world.state, "cache.db"))
+        daemon = world.start()
+        [shown] = ctl_json(world, "withdraw", "contoso")
+        assert shown["hash"] and len(shown["actions"]) == 4
+        daemon.stop()
+    world.start()
+    assert ctl(world, "withdraw", "contoso", shown["hash"]).code == 0
+    wait_until("fabrikam alone", lambda: list(world.services()) == [f"fabrikam.payments.repo-{n}" for n in range(3)])

@@ -231,9 +231,12 @@ static void test_pause(void)
 
 	/* while polling: the answer counts, and is the last */
 	(void)next(&s, SCHEDULE_DUE);
+	T_OK_MSG(s.since == 0 && schedule_since(&s) == NOW, "the poll has a beginning of its own");
+	T_OK(!schedule_is_paused(&s));
 	T_EQ_INT(next(&s, SCHEDULE_PAUSE), SCHEDULE_IDLE);
+	T_OK(s.state == INSTANCE_POLLING && schedule_is_paused(&s));
 	T_EQ_INT(answer_with(&s, VERDICT_OK, 0, 0), SCHEDULE_IDLE);
-	T_OK(s.state == INSTANCE_PAUSED && s.since == NOW && !s.pausing);
+	T_OK(s.state == INSTANCE_PAUSED && schedule_since(&s) == NOW && !s.pausing && schedule_is_paused(&s));
 	T_EQ_INT(next(&s, SCHEDULE_SYNC), SCHEDULE_IDLE);
 	T_EQ_INT(next(&s, SCHEDULE_RESUME), SCHEDULE_POLL);
 	/* taken back before the answer came */
