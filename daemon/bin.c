@@ -76,28 +76,33 @@ static int on_chunk(void *arg, int status, const char *p, size_t n)
 	return b->feed_error < 0 ? 1 : 0;
 }
 
+static int start_preview(struct bin *b)
+{
+	b->preview = true;
+	answer_head_done(&b->head);
+	answer_head_init(&b->head);
+	return start(b);
+}
+
 /* Only a bin that is as complete as a listing has to be proves anything. */
 static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 {
 	struct bin *b = arg;
 	struct answer a = answer_of(t, r, &b->head);
+	int64_t wait = verdict_wait(&a, loop_wall_sec(b->loop));
 	bool complete;
 
 	b->transfer = NULL;
-	if (r->status == 400 && !b->preview) {
-		b->preview = true;
-		answer_head_done(&b->head);
-		answer_head_init(&b->head);
-		if (start(b) == 0)
-			return;
-	}
 	if (r->status == 200 && !b->head.not_json && a.transport_error == NULL) {
 		if (b->feed_error == 0)
 			b->feed_error = listing_finish(b->listing);
 		a.listing_error = b->feed_error < 0 ? "it is not complete" : NULL;
 	}
 	complete = verdict_of(&a) == VERDICT_OK;
-	b->done(b->arg, complete, (const uint8_t(*)[16])b->guids, complete ? b->n : 0, verdict_wait(&a, loop_wall_sec(b->loop)));
+	/* the answer is of no use from here on: its body goes when the next is asked for */
+	if (r->status == 400 && !b->preview && wait == 0 && start_preview(b) == 0)
+		return;
+	b->done(b->arg, complete, (const uint8_t(*)[16])b->guids, complete ? b->n : 0, wait);
 	bin_free(b);
 }
 

@@ -173,6 +173,25 @@ static void on_event(void *arg, const struct cache_row *row, enum intake_event e
 
 static void next_bin(struct source *s);
 
+/* What the bins have to say is heard. */
+static void apply_further(struct source *s)
+{
+	s->phase = POLL_APPLY;
+	loop_timer_arm(s->work, 0);
+}
+
+/* The bins that were not asked prove nothing in this poll; the next one asks them. */
+static void skip_bins(struct source *s)
+{
+	unsigned n = 0;
+
+	while (intake_next_project(s->intake) != NULL)
+		n++;
+	if (n > 0)
+		source_log(s, LOG_DEBUG, EVENT_NONE, NULL, "the organization asks to wait: %u recycle bins are left to the next poll", n);
+	apply_further(s);
+}
+
 /* A bin that cannot be read, or not to its end, proves nothing. */
 static void on_bin(void *arg, bool complete, const uint8_t (*guids)[16], size_t n, int64_t wait)
 {
@@ -189,7 +208,10 @@ static void on_bin(void *arg, bool complete, const uint8_t (*guids)[16], size_t 
 			return;
 		}
 	}
-	next_bin(s);
+	if (wait > 0)
+		skip_bins(s);
+	else
+		next_bin(s);
 }
 
 static void next_bin(struct source *s)
@@ -203,8 +225,7 @@ static void next_bin(struct source *s)
 		if (s->bin != NULL)
 			return;
 	}
-	s->phase = POLL_APPLY;
-	loop_timer_arm(s->work, 0);
+	apply_further(s);
 }
 
 static void admit(struct source *s)

@@ -17,14 +17,19 @@ static bool is_candidate(const struct known_entry *k)
 	return !k->seen && k->absent != ABSENT_REMOVED;
 }
 
+/* What is no GUID is no project: its bin cannot be asked for. Nor that of a project which a service of ours did not tell. */
 static void add_project(struct intake *i, const char *id)
 {
+	static const uint8_t none[16];
+	uint8_t guid[16];
+
+	if (guid_parse(id, guid) < 0 || memcmp(guid, none, sizeof(guid)) == 0)
+		return;
 	for (size_t n = 0; n < i->n_projects; n++)
 		if (strcmp(i->projects[n], id) == 0)
 			return;
 	i->projects = xrealloc(i->projects, i->n_projects + 1, sizeof(*i->projects));
-	(void)memset(i->projects[i->n_projects], 0, sizeof(*i->projects));
-	(void)memcpy(i->projects[i->n_projects++], id, strnlen(id, GUID_TEXT_LEN));
+	guid_format(guid, i->projects[i->n_projects++]);
 }
 
 /* Missing for as long as the configuration waits counts like a proof. */

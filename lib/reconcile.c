@@ -217,12 +217,14 @@ static void repo_of_service(const json_t *service, const uint8_t guid[16], struc
 {
 	const json_t *labels = json_object_get(service, "labels"),
 		     *git_repo = json_object_get(json_object_get(service, "custom_fields"), "git_repo");
-	const char *name = konnect_text(git_repo, "name"), *project_id = konnect_text(labels, LABEL_PROJECT_ID),
-		   *branch = konnect_text(labels, LABEL_DEFAULT_BRANCH);
+	const char *name = konnect_text(git_repo, "name"), *branch = konnect_text(labels, LABEL_DEFAULT_BRANCH);
+	uint8_t project[16] = { 0 };
 
+	/* anybody may have written the label, and it becomes part of an address: anything but a GUID is no project's */
+	(void)guid_parse(konnect_text(labels, LABEL_PROJECT_ID), project);
 	*ret = (struct repo){
 		.name = xstrdup(*name != '\0' ? name : konnect_text(service, "name")),
-		.project_id = xstrdup(*project_id != '\0' ? project_id : "00000000-0000-0000-0000-000000000000"),
+		.project_id = xcalloc(GUID_TEXT_LEN + 1, 1),
 		.project_name = project_name_of(service),
 		.description = text_or_null(konnect_text(service, "description")),
 		.visibility = text_or_null(konnect_text(labels, LABEL_VISIBILITY)),
@@ -231,6 +233,7 @@ static void repo_of_service(const json_t *service, const uint8_t guid[16], struc
 		.fork = strcmp(konnect_text(labels, LABEL_FORK), "true") == 0,
 	};
 	memcpy(ret->guid, guid, 16);
+	guid_format(project, ret->project_id);
 }
 
 /* A service of ours whose repository the listing has not: it enters as missing. */

@@ -115,6 +115,33 @@ def test_one_bin_for_each_project(world):
     assert (in_state(world, "removed"), in_state(world, "missing")) == ([1, 2], [3, 12])
 
 
+def test_a_bin_that_asks_to_wait_is_the_last_of_its_poll(world):
+    two_projects(world)
+    delete(world, (1,))
+    world.delete_repo("contoso", world.repo_id("contoso", "Web", "repo-12"))
+    world.ado.fault("429", path_regex="(?i)recyclebin", retry_after=7)
+    assert world.once().code == 0
+    assert len(bins(world)) == 1
+    assert in_state(world, "missing") == [1, 12]
+    world.forget_requests()
+    assert world.once().code == 0
+    assert len(bins(world)) == 2 and in_state(world, "removed") == [1, 12]
+
+
+@pytest.mark.parametrize("label", ["../../other/_apis/x?", "", None])
+def test_a_label_is_no_part_of_an_address(world, label):
+    """A service that enters without its repository names a project that is none."""
+    world.synced(count=3)
+    [service] = [s for name, s in world.services().items() if name.endswith("repo-1")]
+    world.konnect.control("PATCH", "/service", {"id": service["id"], "labels": {"azure-devops-project-id": label}})
+    delete(world, (1,))
+    world.forget_cache()
+    for _ in range(2):
+        assert world.once().code == 0
+    assert bins(world) == []
+    assert [r["path"] for r in world.ado.control("GET", "/requests")] == ["/contoso/_apis/git/repositories"] * 2
+
+
 @pytest.mark.parametrize("how", ["deleted", "out of sight"])
 def test_a_project_that_is_gone_explains_nothing(world, how):
     """Its bin is gone with it, or cannot be read."""
