@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "../lib/util.h"
 
@@ -20,21 +21,26 @@ static json_int_t number(const json_t *o, const char *key)
 	return json_integer_value(json_object_get(o, key));
 }
 
-/* "3min ago", "in 2h", "never"; the two largest units are enough. */
-static char *when(json_int_t at, json_int_t now)
+/* "3min", "2d 4h": the two largest units are enough. */
+static const char *rounded_span(char *buf, size_t n, int64_t d)
 {
-	int64_t d = at > now ? at - now : now - at;
-	char span[64];
-
-	if (at == 0)
-		return xstrdup("-");
 	if (d >= 2 * 86400)
 		d -= d % 3600;
 	else if (d >= 7200)
 		d -= d % 60;
-	if (d == 0)
+	return format_span(buf, n, d);
+}
+
+/* "3min ago", "in 2h", "now"; "-" for never. */
+static char *when(json_int_t at, json_int_t now)
+{
+	char span[64];
+
+	if (at == 0)
+		return xstrdup("-");
+	if (at == now)
 		return xstrdup("now");
-	(void)format_span(span, sizeof(span), d);
+	(void)rounded_span(span, sizeof(span), at > now ? at - now : now - at);
 	return at > now ? xasprintf("in %s", span) : xasprintf("%s ago", span);
 }
 
@@ -226,6 +232,20 @@ static void print_sync(const json_t *o)
 		printf("%s is paused and not polled; adosyncctl resume %s ends that\n", json_string_value(name), json_string_value(name));
 }
 
+/* ": it is not in the listing, ..., for 3min"; the daemon's clock is ours. */
+static void print_why(const json_t *action)
+{
+	json_int_t since = number(action, "since"), now = (json_int_t)time(NULL);
+	char span[64], shown[512];
+
+	if (*text(action, "why") != '\0')
+		printf(": %s", printable(shown, sizeof(shown), text(action, "why")));
+	if (since > 0 && since < now)
+		printf(", for %s", rounded_span(span, sizeof(span), now - since));
+	else if (since > 0)
+		printf(", just now");
+}
+
 /* What waits, or what an instance owns, and how to go on. */
 static void print_plan(const struct ctl_printer *p, const json_t *o)
 {
@@ -236,9 +256,11 @@ static void print_plan(const struct ctl_printer *p, const json_t *o)
 
 	json_array_foreach(list, at, a) {
 		project = text(a, "project");
-		printf("%-8s %s%s%s%s%s%s\n", text(a, "action"), printable(shown, sizeof(shown), project), *project != '\0' ? " / " : "",
+		printf("%-8s %s%s%s%s%s%s", text(a, "action"), printable(shown, sizeof(shown), project), *project != '\0' ? " / " : "",
 		       printable(name, sizeof(name), text(a, "name")), *text(a, "service") != '\0' ? " (" : "",
 		       printable(service, sizeof(service), text(a, "service")), *text(a, "service") != '\0' ? ")" : "");
+		print_why(a);
+		putchar('\n');
 	}
 	if (*hash == '\0') {
 		puts("nothing waits");

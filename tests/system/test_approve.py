@@ -1,5 +1,7 @@
 """adosyncctl plan and approve, --once --approve: what waits is shown, and exactly that let through, once."""
 
+import re
+
 from control import ctl, ctl_json, status
 from removal import CHANGE, hash_of, hide, ids, in_state
 from world import wait_until
@@ -34,6 +36,9 @@ def test_plan_shows_what_is_held(world):
     said = ctl(world, "plan", "contoso").out
     assert f"adosyncctl approve contoso {answer['hash']}" in said
     assert said.count("remove ") >= 6 and "held: 6 of 10" in said
+    for action in answer["actions"]:
+        [line] = [line for line in said.splitlines() if f"Payments / {action['name']} (" in line]
+        assert re.fullmatch(rf"remove   Payments / .*\): {re.escape(action['why'])}, (just now|for \d+s)", line), line
     assert plan(world) == answer
     assert world.requests() == {}
 
