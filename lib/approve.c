@@ -87,19 +87,14 @@ static void approve_row(struct cache *c, const struct config_instance *config, c
 	target_consider(c, config, instance->resource_keys, row);
 }
 
-int approve_apply(struct cache *c, const struct config_instance *config, const struct cache_instance *instance, bool creations_held,
-		  const char *hash, int64_t now, uint32_t *ret_n)
+static int approve_rows(struct cache *c, const struct config_instance *config, const struct cache_instance *instance,
+			bool creations_held, int64_t now)
 {
-	char shown[APPROVE_HASH_LEN + 1];
 	struct cache_row row = { 0 };
 	uint8_t cursor[16] = { 0 };
 	const char *action, *why;
-	int e = approve_plan(c, config, instance, creations_held, NULL, NULL, shown, ret_n);
+	int e;
 
-	if (e < 0)
-		return e;
-	if (*ret_n == 0 || (strcmp(shown, hash) != 0 && GUARD("hash")))
-		return -ESTALE;
 	while ((e = cache_held_next(c, instance->id, cursor, &row)) == 0) {
 		memcpy(cursor, row.repo.guid, sizeof(cursor));
 		action = action_of(&row, creations_held, &why);
@@ -111,5 +106,26 @@ int approve_apply(struct cache *c, const struct config_instance *config, const s
 		if (e < 0)
 			return -EIO;
 	}
-	return e != -ENOENT ? e : cache_flush(c);
+	return e == -ENOENT ? 0 : e;
+}
+
+int approve_apply(struct cache *c, const struct config_instance *config, const struct cache_instance *instance, bool creations_held,
+		  const char *hash, int64_t now, uint32_t *ret_n)
+{
+	char shown[APPROVE_HASH_LEN + 1];
+	int e = approve_plan(c, config, instance, creations_held, NULL, NULL, shown, ret_n);
+
+	if (e < 0)
+		return e;
+	if (*ret_n == 0 || (strcmp(shown, hash) != 0 && GUARD("hash")))
+		return -ESTALE;
+	/* one decision, kept whole: the loop waits no longer for one large transaction than for many small ones */
+	e = cache_whole(c);
+	if (e < 0)
+		return e;
+	e = approve_rows(c, config, instance, creations_held, now);
+	if (e == 0)
+		return cache_flush(c);
+	cache_abandon(c);
+	return e;
 }

@@ -111,7 +111,7 @@ int cache_write(struct cache *c, sqlite3_stmt *st)
 		c->batch = 0;
 		return e;
 	}
-	return ++c->batch >= CACHE_BATCH_ROWS ? cache_flush(c) : 0;
+	return ++c->batch >= CACHE_BATCH_ROWS && !c->whole ? cache_flush(c) : 0;
 }
 
 int cache_flush(struct cache *c)
@@ -124,9 +124,23 @@ int cache_flush(struct cache *c)
 		roll_back(c);
 	if (c->lost)
 		e = -EIO;
-	c->lost = false;
+	c->lost = c->whole = false;
 	c->batch = 0;
 	return e;
+}
+
+int cache_whole(struct cache *c)
+{
+	c->lost = cache_flush(c) < 0;
+	c->whole = !c->lost;
+	return c->lost ? -EIO : 0;
+}
+
+void cache_abandon(struct cache *c)
+{
+	roll_back(c);
+	c->lost = c->whole = false;
+	c->batch = 0;
 }
 
 int cache_trial(struct cache *c)

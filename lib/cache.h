@@ -43,6 +43,11 @@ const char *cache_error(struct cache *c);
  * 0, or -EIO when what was written since the last end is lost (all of it, nothing half). */
 int cache_flush(struct cache *c);
 
+/* From here to the next cache_flush() all is written or nothing, however many rows it is; cache_abandon() takes it back.
+ * 0, or -EIO when what had gathered before is lost: the next flush tells whoever wrote that. */
+int cache_whole(struct cache *c);
+void cache_abandon(struct cache *c);
+
 /* Whether there is room for a whole batch again, after one that was lost: writes as much, and gives it back. 0 or -EIO. */
 int cache_trial(struct cache *c);
 

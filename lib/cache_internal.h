@@ -60,6 +60,7 @@ struct cache {
 	struct cache_failure failure;	/* the last one */
 	char *error;		/* in words, made when it is asked for */
 	unsigned batch;		/* rows written since the last flush */
+	bool whole;		/* the batch does not end by itself */
 	bool damaged;		/* the file has proven so */
 	bool lost;		/* that batch failed: it has to be reported by the next flush */
 };

@@ -2,6 +2,10 @@
 #include "approve.h"
 #include "listings.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
 static char *r1_globs[] = { (char *)(uintptr_t)"P/r1*", NULL };
 static bool creations_held;
 
@@ -395,6 +399,62 @@ static void test_amid_a_poll(void)
 	}
 }
 
+#define MANY (2 * CACHE_BATCH_ROWS + 200)
+
+static uint32_t approved(void)
+{
+	struct cache_row row = { 0 };
+	uint32_t n = 0;
+
+	for (int64_t id = 0; cache_row_next(cache, instance.id, id, &row) == 0; cache_row_done(&row)) {
+		id = row.id;
+		n += row.approved;
+	}
+	return n;
+}
+
+static rlim_t size_of_wal(void)
+{
+	_cleanup_free_ char *path = xasprintf("%s/cache.db-wal", directory);
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (rlim_t)st.st_size : 0;
+}
+
+/* A disk that is full in the middle of it stands for whatever ends it there: nothing is approved, or all. */
+static void test_whole(void)
+{
+	unsigned none_of_it = 0, all_of_it = 0;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	for (rlim_t room = 0; room < 1024 * 1024; room += 64 * 1024) {
+		char hash[APPROVE_HASH_LEN + 1], after[APPROVE_HASH_LEN + 1];
+		struct rlimit old, tight;
+		uint32_t n = 0;
+		int e;
+
+		fresh();
+		for (uint32_t id = 1; id <= MANY; id++)
+			add(id, ABSENT_NOT, HELD_REMOVAL, true);
+		T_EQ_INT(cache_flush(cache), 0);
+		T_EQ_INT(plan(hash).n, MANY);
+		(void)fflush(stdout);
+		(void)getrlimit(RLIMIT_FSIZE, &old);
+		tight = (struct rlimit){ .rlim_cur = size_of_wal() + room, .rlim_max = old.rlim_max };
+		(void)setrlimit(RLIMIT_FSIZE, &tight);
+		e = approve_apply(cache, &config, &instance, creations_held, hash, now, &n);
+		(void)setrlimit(RLIMIT_FSIZE, &old);
+		T_EQ_INT_MSG(cache_flush(cache), 0, "it is told once");
+		reopen();
+		none_of_it += e < 0;
+		all_of_it += e == 0;
+		T_EQ_INT(approved(), e == 0 ? MANY : 0);
+		(void)plan(after);
+		T_EQ_STR(after, e == 0 ? "" : hash);
+	}
+	T_OK_MSG(none_of_it > 2 && all_of_it > 0, "there was room for none, for some and for all");
+}
+
 int main(void)
 {
 	if (!begin())
@@ -410,5 +470,7 @@ int main(void)
 		test_together();
 		test_amid_a_poll();
 	}
+	restarts = false;
+	test_whole();
 	return end();
 }
