@@ -236,6 +236,27 @@ def test_excluded_repositories_do_not_count(world):
     assert event(result, "missing") == []
 
 
+# Without a cache nothing is known that could go missing.
+
+def test_a_lost_cache_and_a_short_listing_remove_nothing(world):
+    """What is not listed enters as missing; its removal is held as any other, however long it is missing."""
+    world.synced(count=20, on_remove="delete")
+    hide(world, range(1, 20))
+    world.forget_cache()
+    result = world.once()
+    assert result.code == 0 and "19 missing" in result.out
+    assert in_state(world, "missing") == list(range(1, 20)) and nothing_deleted(world)
+    world.instance("contoso", on_remove="delete", remove_unexplained="1h")
+    world.cache("UPDATE repository SET missing_since = missing_since - 4000 WHERE missing_since > 0")
+    for _ in range(2):
+        result = world.once()
+        assert result.code == 75 and "held: 19 repositories" in result.out, result
+    assert nothing_deleted(world) and len(world.services()) == 20
+    hide(world, range(1, 20), hidden=False)
+    assert world.once().code == 0
+    assert in_state(world, "active") == list(range(20)) and nothing_deleted(world)
+
+
 # What goes on, and what ends it.
 
 def test_a_hold_keeps_nothing_else_back(world):
