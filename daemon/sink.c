@@ -309,6 +309,7 @@ void sink_event(struct sink *s, enum sink_event event, int64_t wait, const char 
 	if (s->schedule.state != before && s->schedule.state != SINK_READY) {
 		free(s->trouble);
 		s->trouble = xstrdup(why != NULL ? why : "");
+		s->cache_tried = false;
 		if (attempts == 0 || s->schedule.state != lost)
 			log_state(s, s->trouble);
 	}
@@ -573,12 +574,10 @@ static void on_pump(void *arg)
 		sink_cache_failed(s);
 	} else if (s->cache_lost && s->schedule.state == SINK_READY) {
 		/* nothing is sent that could not be kept: a little room would be filled by the first answers, and lost again */
-		if (cache_trial(s->cache) < 0)
+		s->cache_tried = cache_trial(s->cache) == 0;
+		s->cache_lost = !s->cache_tried;
+		if (s->cache_lost)
 			sink_cache_failed(s);
-		else {
-			s->cache_lost = false;
-			s->cache_tried = true;
-		}
 	}
 	if (s->stopped != NULL) {
 		stop_if_quiet(s);

@@ -109,7 +109,10 @@ static void forget(struct withdrawal *w)
 	if (s != NULL)
 		source_forget(s);
 	if (r < 0 || cache_flush(w->d->cache) < 0) {
-		fail(w, "Konnect has nothing of the instance any more, but the cache cannot be written");
+		_cleanup_free_ char *why = xasprintf("Konnect has nothing of the instance any more, but the cache cannot be written: %s",
+						     cache_error(w->d->cache));
+
+		fail(w, why);
 		return;
 	}
 	log_event(LOG_NOTICE, &f, w->name, "withdrawn: %zu objects were removed from Konnect", w->plan.n);

@@ -54,6 +54,8 @@ sqlite3_stmt *cache_statement(struct cache *c, enum statement s)
 {
 	int rc;
 
+	/* what is there when it fails is its own */
+	errno = 0;
 	if (c->st[s] == NULL) {
 		rc = sqlite3_prepare_v3(c->db, cache_sql(s), -1, SQLITE_PREPARE_PERSISTENT, &c->st[s], NULL);
 		if (rc != SQLITE_OK) {
@@ -63,7 +65,6 @@ sqlite3_stmt *cache_statement(struct cache *c, enum statement s)
 	}
 	(void)sqlite3_reset(c->st[s]);
 	(void)sqlite3_clear_bindings(c->st[s]);
-	/* what is there when it has failed is its own */
 	errno = 0;
 	return c->st[s];
 }
