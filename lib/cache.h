@@ -218,6 +218,10 @@ int cache_last_id(struct cache *c, int64_t *ret);
 /* The row after that id, whatever its state. 0, -ENOENT, -EIO. */
 int cache_row_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);
 
+/* The row after that id of a project's service that is gone although the project has repositories in the catalog, or is there
+ * although it has none. 0, -ENOENT, -EIO. */
+int cache_project_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);
+
 /* The row after that id that is missing, removed or held. 0, -ENOENT, -EIO. */
 int cache_missing_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);
 

@@ -427,6 +427,11 @@ int cache_row_next(struct cache *c, int64_t instance, int64_t after_id, struct c
 	return row_after(c, SQL_ROW_NEXT, instance, after_id, ret);
 }
 
+int cache_project_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret)
+{
+	return row_after(c, SQL_PROJECT_NEXT, instance, after_id, ret);
+}
+
 int cache_missing_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret)
 {
 	return row_after(c, SQL_MISSING_NEXT, instance, after_id, ret);

@@ -55,6 +55,9 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_COUNT] = "SELECT count(*) FROM repository WHERE instance = ?1 AND kind = 0",
 	[SQL_RAW] = "SELECT raw FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+	/* 4 is excluded, 6 removed */
+	[SQL_PROJECT_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND kind = 1 AND (state = 6) = (project_id IN "
+			     "(SELECT project_id FROM repository WHERE instance = ?1 AND kind = 0 AND state NOT IN (4, 6))) ORDER BY id LIMIT 1",
 	[SQL_ROW_BY_SERVICE_NAME] = "SELECT " ROW " FROM repository WHERE service_name = ?1 ORDER BY kind LIMIT 1",
 	[SQL_ROW_BY_SERVICE] = "SELECT " ROW " FROM repository WHERE service_id = ?2 AND instance = ?1 ORDER BY kind LIMIT 1",
 	[SQL_ROW_BY_NAME] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND project_name = ?2 COLLATE NOCASE "

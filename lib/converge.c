@@ -29,7 +29,7 @@ static void make_want(struct converge *c)
 	if (text == NULL)
 		return;
 	if ((c->row.kind == ROW_NAMED && c->row.service_id != NULL) ||
-	    (c->row.kind == ROW_REPOSITORY && c->row.state >= REPO_EXCLUDED && c->row.service_id == NULL)) {
+	    (c->row.kind != ROW_NAMED && c->row.state >= REPO_EXCLUDED && c->row.service_id == NULL)) {
 		/* used as it is, whoever's it may be; or gone, and not made again for what is gone itself */
 		c->row.want = c->row.have;
 		return;
@@ -177,7 +177,7 @@ void converge_init(struct converge *c, const struct config_instance *config, con
 		load_have(c);
 	make_want(c);
 	/* what is to go needs no document */
-	if (has_service(c) && config->on_remove == ON_REMOVE_DELETE && c->row.kind == ROW_REPOSITORY &&
+	if (has_service(c) && config->on_remove == ON_REMOVE_DELETE && c->row.kind != ROW_NAMED &&
 	    (c->row.state == REPO_EXCLUDED || c->row.state == REPO_REMOVED))
 		c->row.want = (struct digest){ 0 };
 	/* only now are the keys known by which Konnect knows a resource */

@@ -184,7 +184,7 @@ char *document_service(const struct config_instance *c, const struct repo *r, co
 	return assemble(service_name, display_name, r->description, labels, fields);
 }
 
-static char *document_project(const struct config_instance *c, const struct repo *r, const char *service_name)
+static char *document_project(const struct config_instance *c, const struct repo *r, const char *service_name, enum repo_state state)
 {
 	_cleanup_free_ char *display_name = xstrndup(r->project_name, utf8_prefix(r->project_name, KONNECT_DISPLAY_NAME_MAX));
 	json_t *labels = json_object();
@@ -192,7 +192,7 @@ static char *document_project(const struct config_instance *c, const struct repo
 	labels_common(labels, c);
 	label_add(labels, LABEL_PROJECT, r->project_name);
 	label_add(labels, LABEL_PROJECT_ID, r->project_id);
-	label_add(labels, LABEL_STATE, repo_state_name(REPO_ACTIVE));
+	label_add(labels, LABEL_STATE, repo_state_name(state));
 	label_add(labels, LABEL_VISIBILITY, r->visibility);
 	return assemble(service_name, display_name, r->description, labels, json_object());
 }
@@ -359,7 +359,7 @@ char *document_row(const struct config_instance *c, const struct cache_row *row)
 		text = document_service(c, &row->repo, row->service_name, row->state);
 		break;
 	case ROW_PROJECT:
-		text = document_project(c, &row->repo, row->service_name);
+		text = document_project(c, &row->repo, row->service_name, row->state);
 		break;
 	case ROW_NAMED:
 		text = document_named(c, row->service_name);

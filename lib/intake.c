@@ -119,6 +119,7 @@ int intake_load_step(struct intake *i)
 	case PHASE_BINS:
 	case PHASE_JUDGE:
 	case PHASE_RECORD:
+	case PHASE_SERVICES:
 	case PHASE_DONE:
 		break;
 	}
@@ -381,6 +382,26 @@ static int step_reconsider(struct intake *i)
 	return 1;
 }
 
+/* A project's service goes with the last of its repositories, and comes back with the first. */
+static int step_services(struct intake *i)
+{
+	for (unsigned n = 0; n < CACHE_BATCH_ROWS; n++) {
+		struct cache_row row = { 0 };
+		int e = cache_project_next(i->cache, i->instance->id, i->row_cursor, &row);
+
+		if (e < 0)
+			return e == -ENOENT ? 0 : e;
+		i->row_cursor = row.id;
+		row.state = row.state == REPO_REMOVED ? REPO_ACTIVE : REPO_REMOVED;
+		target_consider(i->cache, i->config, i->instance->resource_keys, &row);
+		e = cache_row_save(i->cache, &row);
+		cache_row_done(&row);
+		if (e < 0)
+			return -EIO;
+	}
+	return 1;
+}
+
 const char *intake_next_project(struct intake *i)
 {
 	if (i->phase != PHASE_BINS)
@@ -431,6 +452,13 @@ int intake_apply_step(struct intake *i, int64_t now)
 		break;
 	case PHASE_RECORD:
 		r = absence_record_step(i, now);
+		if (r == 0)
+			i->phase = i->config->map_to == MAP_TO_PROJECT ? PHASE_SERVICES : PHASE_DONE;
+		i->row_cursor = 0;
+		r = r == 0 && i->phase != PHASE_DONE ? 1 : r;
+		break;
+	case PHASE_SERVICES:
+		r = step_services(i);
 		if (r == 0)
 			i->phase = PHASE_DONE;
 		break;

@@ -18,6 +18,7 @@ enum phase {
 	PHASE_BINS,		/* the caller reads them */
 	PHASE_JUDGE,
 	PHASE_RECORD,
+	PHASE_SERVICES,		/* of projects: gone with their last repositories, or back */
 	PHASE_DONE,
 };
 

@@ -197,8 +197,9 @@ static bool may_be_gone(const struct cache_row *row)
 /* The document of a service of its own. One that is not there is not made for what is not, or not any more, in the catalog. */
 static void consider_service(struct cache *c, const struct config_instance *config, struct cache_row *row)
 {
-	bool gone = row->kind == ROW_REPOSITORY && row->state >= REPO_EXCLUDED,
-	     deletes = gone && row->state != REPO_MISSING && config->on_remove == ON_REMOVE_DELETE && row->target == TARGET_OWN;
+	bool gone = row->kind != ROW_NAMED && row->state >= REPO_EXCLUDED,
+	     deletes = gone && row->state != REPO_MISSING && config->on_remove == ON_REMOVE_DELETE &&
+		       (row->kind == ROW_PROJECT || row->target == TARGET_OWN);
 	char *doc;
 
 	if (deletes) {
@@ -228,7 +229,10 @@ static void consider_mapping(struct cache *c, const struct config_instance *conf
 	bool gone = row->state == REPO_EXCLUDED || row->state == REPO_REMOVED;
 	struct digest unmapped = target_unmapped(), archived = target_archived();
 
-	if (gone && config->on_remove != ON_REMOVE_MARK && row->kind == ROW_REPOSITORY &&
+	if (row->kind == ROW_PROJECT && gone && config->on_remove == ON_REMOVE_DELETE && row->service_id != NULL)
+		/* it has no resource: what is left to do is to delete the service */
+		row->map_want = archived;
+	else if (gone && config->on_remove != ON_REMOVE_MARK && row->kind == ROW_REPOSITORY &&
 	    (row->mapping_id != NULL || (config->on_remove == ON_REMOVE_DELETE && row->service_id != NULL) || memcmp(&row->map_have, &archived, sizeof(archived)) == 0))
 		row->map_want = archived;
 	else if (row->kind != ROW_REPOSITORY || row->target == TARGET_NONE || row->state == REPO_MISSING ||

@@ -265,3 +265,76 @@ def test_a_project_s_name_that_somebody_has(world):
     assert world.services()["contoso.payments"]["display_name"] == "Theirs"
     assert world.services()["contoso.payments"]["labels"] == {}
     quiet(world)
+
+
+# A project's service goes with the last of its repositories.
+
+GO = {
+    "deleted": (lambda w, r: w.delete_repo("contoso", r), lambda w, r: w.ado.control("POST", "/restore", {"org": "contoso", "id": r})),
+    "excluded": (lambda w, r: w.instance("contoso", **(w.instances["contoso"] | {"exclude": ["Web/*"]})),
+                 lambda w, r: w.instance("contoso", **{k: v for k, v in w.instances["contoso"].items() if k != "exclude"})),
+    "moved": (lambda w, r: w.edit_repo("contoso", r, project=w.repo_id("contoso", "Payments")),
+              lambda w, r: w.edit_repo("contoso", r, project=w.repo_id("contoso", "Web"))),
+}
+
+
+def state_of(world, name):
+    return world.services()[name]["labels"]["azure-devops-state"]
+
+
+@pytest.mark.parametrize("mode", ["mark", "archive", "delete"])
+@pytest.mark.parametrize("how", GO)
+def test_a_project_s_service_goes_with_its_last_repository(world, how, mode):
+    go, back = GO[how]
+    repo = world.repo_id("contoso", "Web", "shop")
+    populate(world, map_to="project", on_remove=mode)
+    assert world.once().code == 0
+    before = mapped(world)
+    go(world, repo)
+    for _ in range(2):
+        result = world.once()
+        assert result.code == 0, result
+    if mode == "delete":
+        assert "contoso.web" not in world.services()
+    else:
+        assert state_of(world, "contoso.web") == "removed"
+    assert state_of(world, "contoso.payments") == "active"
+    quiet_writes(world)
+    back(world, repo)
+    for _ in range(2):
+        assert world.once().code == 0
+    assert state_of(world, "contoso.web") == "active" and mapped(world) == before
+    quiet_writes(world)
+
+
+def quiet_writes(world):
+    world.forget_requests()
+    assert world.once().code == 0
+    assert world.requests() == {}
+    assert world.compare().code == 0
+    assert world.writes() == {}
+
+
+def test_a_project_s_service_stays_with_a_repository_that_is_out_of_sight(world):
+    populate(world, map_to="project", on_remove="delete")
+    assert world.once().code == 0
+    world.edit_repo("contoso", world.repo_id("contoso", "Web", "shop"), hidden=True)
+    assert world.once().code == 0
+    assert state_of(world, "contoso.web") == "active"
+
+
+def test_a_project_s_service_stays_when_its_repositories_are_mapped_elsewhere(world):
+    populate(world, map_to="project", on_remove="delete")
+    assert world.once().code == 0
+    world.instance("contoso", map_to="repository", on_remove="delete")
+    assert world.once().code == 0
+    assert state_of(world, "contoso.web") == state_of(world, "contoso.payments") == "active"
+
+
+def test_a_project_s_service_that_somebody_took_over_is_not_deleted(world):
+    populate(world, map_to="project", on_remove="delete")
+    assert world.once().code == 0
+    world.konnect.control("PATCH", "/service", {"id": world.services()["contoso.web"]["id"], "labels": {"managed-by": "somebody"}})
+    world.delete_repo("contoso", world.repo_id("contoso", "Web", "shop"))
+    world.once()
+    assert "contoso.web" in world.services()
