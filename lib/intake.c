@@ -224,9 +224,10 @@ static int weigh_change(struct intake *i, const struct repo *r)
 	return e == -ENOENT ? 0 : e;
 }
 
+/* What the listing has not may have another name by now, which is what a filter is about. */
 static bool newly_excluded(const struct intake *i, const struct cache_row *row)
 {
-	return could_be_excluded(row) && plan_excludes(i->config, &row->repo);
+	return could_be_excluded(row) && plan_excludes(i->config, &row->repo) && !known_is_lost(i->known, &row->raw);
 }
 
 int intake_consider(struct intake *i, struct cache_row *row)
@@ -347,11 +348,17 @@ static int step_staged(struct intake *i)
 	return 1;
 }
 
-/* What is absent keeps the state it has; its document may be another all the same. */
+/* What is absent is never excluded by a name it had once; but what was excluded, and is no longer, is absent like all others.
+ * Its document may be another all the same. */
 static int reconsider(struct intake *i, struct cache_row *row)
 {
-	if (row->kind == ROW_REPOSITORY && row->absent == ABSENT_NOT)
+	bool excludes = row->kind == ROW_REPOSITORY && plan_excludes(i->config, &row->repo),
+	     lost = row->kind == ROW_REPOSITORY && known_is_lost(i->known, &row->raw);
+
+	if (row->kind == ROW_REPOSITORY && row->absent == ABSENT_NOT && !(excludes && lost))
 		return intake_consider(i, row);
+	if (row->absent != ABSENT_NOT && row->state == REPO_EXCLUDED && lost && !excludes)
+		row->state = row->absent == ABSENT_REMOVED ? REPO_REMOVED : REPO_MISSING;
 	target_consider(i->cache, i->config, i->instance->resource_keys, row);
 	return 0;
 }

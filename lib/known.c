@@ -82,6 +82,13 @@ enum known_mark known_mark(struct known *k, const struct digest *raw)
 	return KNOWN_SEEN;
 }
 
+bool known_is_lost(struct known *k, const struct digest *raw)
+{
+	const struct slot *s = find(k, raw);
+
+	return s->word != 0 && (s->word & FLAG_SEEN) == 0;
+}
+
 void known_prove(struct known *k, const struct digest *raw)
 {
 	struct slot *s = find(k, raw);

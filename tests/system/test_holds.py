@@ -225,6 +225,37 @@ def test_what_is_held_before_it_was_ever_pushed_is_not_made(world):
     assert in_state(world, "active") == list(range(20)) and faults(world) == []
 
 
+@pytest.mark.parametrize("mode", ["mark", "archive", "delete"])
+def test_what_is_not_listed_is_not_excluded_by_the_name_it_had(world, mode):
+    """Its project may be called otherwise by now: it is missing, and all of it is kept."""
+    world.synced(count=3, on_remove=mode)
+    world.add_repo("contoso", "Web", "shop")
+    assert world.once().code == 0
+    world.edit_repo("contoso", world.repo_id("contoso", "Web", "shop"), hidden=True)
+    world.instance("contoso", on_remove=mode, exclude=["Web"])
+    before = world.objects()
+    for _ in range(2):
+        assert world.once().code == 0
+    assert states(world)["shop"] == "missing"
+    after = world.objects()
+    assert [s["id"] for s in after["services"]] == [s["id"] for s in before["services"]]
+    assert (after["mappings"], after["resources"]) == (before["mappings"], before["resources"])
+
+
+def test_what_was_excluded_and_is_gone_is_missing_when_it_is_not_excluded_any_more(world):
+    world.synced(count=3)
+    world.instance("contoso", exclude=["*/repo-0", "*/repo-1"])
+    assert world.once().code == 0
+    hide(world, [0])
+    delete(world, [1])
+    assert world.once().code == 0
+    assert in_state(world, "excluded") == [0, 1]
+    world.instance("contoso")
+    for _ in range(2):
+        assert world.once().code == 0
+    assert in_state(world, "missing") == [0] and in_state(world, "removed") == [1]
+
+
 def test_excluded_repositories_do_not_count(world):
     """Neither as known nor as missing."""
     world.repos("contoso", count=10)

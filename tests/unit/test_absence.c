@@ -521,13 +521,13 @@ static void test_excluded(void)
 	T_EQ_INT(take_range(1, 30), 0);
 	T_EQ_INT_MSG(came, 9, "those that are not excluded");
 	ROW_IS(10, ABSENT_NOT, HELD_NOT, REPO_EXCLUDED);
-	/* it vanishes, and its filter is taken back: it is not listed, and stays what it was */
+	/* it vanishes, and its filter is taken back: it is missing as all that is not listed, which nobody has to be told */
 	T_EQ_INT(take_range(2, 30), 0);
 	config.exclude = none;
 	T_EQ_INT(take_range(2, 30), 0);
 	T_OK(missed == 0 && counts().held == 0);
 	ROW_IS(10, ABSENT_NOT, HELD_NOT, REPO_ACTIVE);
-	ROW_IS(1, ABSENT_MISSING, HELD_NOT, REPO_EXCLUDED);
+	ROW_IS(1, ABSENT_MISSING, HELD_NOT, REPO_MISSING);
 }
 
 /* What was never in Konnect needs no word there. */
