@@ -274,10 +274,12 @@ static void judge_gone(const struct org *o, const struct repo_life *r, const str
 		wrong("%s %s (%s): its service, %s, should be gone", o->name, r->name, r->guid, state);
 	if (o->on_remove == ARCHIVE && removed && f->resources > f->orphaned && f->archived == 0)
 		wrong("%s %s (%s): its resource, %s, should be archived", o->name, r->name, r->guid, state);
+	/* what is excluded is left alone, whatever somebody made of its label */
+	if ((excluded || r->now.excluded) && strcmp(state, "broken") == 0)
+		return;
 	if (excluded)
 		field(o, r, "the state", state, "excluded");
-	else if (!removed && !(r->now.excluded && strcmp(state, "broken") == 0))
-		/* what is excluded is left alone */
+	else if (!removed)
 		field(o, r, "the state", state, "missing");
 	if (r->now.binned > r->now.listed && !removed)
 		wrong("%s %s (%s): was in the bin, and says %s", o->name, r->name, r->guid, state);

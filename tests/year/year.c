@@ -204,7 +204,7 @@ static void hour(int64_t h)
 		struct org *o = &y.orgs[dice(N_ORGS)];
 
 		o->pat_good = false;
-		o->renewed_at = now() + HOUR + dice(2 * DAY);
+		o->renewed_at = now() + HOUR + dice(DAY);
 		y.f.expired++;
 	}
 	if (!y.calm && h >= 24) {
