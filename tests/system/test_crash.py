@@ -49,7 +49,7 @@ def test_killed_at_every_point(name, capsys):
     lives = [pool.submit(survive_all, scenario, chosen[n::SIDE_BY_SIDE]) for n in range(SIDE_BY_SIDE)]
     done = [life.result() for life in lives]
     kills, reached = sum(life.kills for life, _ in done), sum(reached for _, reached in done)
-    if EVERYTHING:
+    if os.environ.get("ADOSYNCD_CRASH"):
         with capsys.disabled():
             print(f"\n{name}: {len(points)} points, {kills} kills survived, {sum(life.repeated for life, _ in done)} requests "
                   f"repeated, at most {max(life.most for life, _ in done)} a kill")
