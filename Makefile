@@ -101,7 +101,8 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BU
 
 .PHONY: check deps check-unit check-replay check-year check-programs check-guards
 check: deps
-	@$(MAKE) --no-print-directory check-unit check-replay check-year check-guards check-programs
+	@$(MAKE) --no-print-directory check-unit check-replay check-guards $(YEAR_RUN)
+	@$(MAKE) --no-print-directory -j2 check-year check-programs
 
 deps:
 	@tests/install-deps check

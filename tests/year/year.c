@@ -319,14 +319,15 @@ static pid_t begin(const char *seed)
 int main(int argc, char **argv)
 {
 	const char *file = getenv("ADOSYNCD_YEAR_LOG");
-	long processors = sysconf(_SC_NPROCESSORS_ONLN), running = 0;
+	/* one is left to what else is tested */
+	long processors = sysconf(_SC_NPROCESSORS_ONLN) - 1, running = 0;
 	bool ok = argc > 1;
 	int next = 1, status;
 
 	if (file != NULL)
 		log_file = fopen(file, "we");
 	while (next < argc || running > 0) {
-		if (next < argc && running < processors) {
+		if (next < argc && (running < processors || running == 0)) {
 			if (begin(argv[next++]) < 0)
 				return 1;
 			running++;
