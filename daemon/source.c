@@ -262,6 +262,7 @@ void source_reconfigure(struct source *s)
 	config_free(s->all);
 	s->all = s->x->config;
 	s->config = config;
+	s->listed = false;
 	sink_queue_reconfigure(s->queue, config);
 	source_sync(s);
 }
@@ -372,6 +373,13 @@ static void judge_hold(struct source *s)
 	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
 }
 
+/* Nothing that was known is missing from the listing, which is one of the organization that is configured now. */
+static void follow(struct source *s)
+{
+	if (s->listed && s->counts.held == 0)
+		sink_queue_follow(s->queue);
+}
+
 void source_pushed(struct source *s)
 {
 	source_recount(s);
@@ -391,6 +399,7 @@ int source_approve(struct source *s, const char *hash, uint32_t *ret_n)
 	s->result.held_removals = s->result.held_exclusions = 0;
 	s->result.everything_gone = false;
 	source_recount(s);
+	follow(s);
 	wake_sink(s);
 	judge_hold(s);
 	return 0;
@@ -439,8 +448,7 @@ static void completed(struct source *s)
 	if (cache_counts(s->x->cache, s->cached.id, &s->counts) < 0) {
 		source_log(s, LOG_ERR, EVENT_NONE, NULL, "the cache cannot be read: %s", cache_error(s->x->cache));
 	} else {
-		if (s->counts.held == 0)
-			sink_queue_follow(s->queue);
+		follow(s);
 		wake_sink(s);
 	}
 	share(s);

@@ -47,6 +47,7 @@ struct source {
 	struct poll_outcome outcome;
 	uint32_t lines;			/* events of this poll that were logged singly */
 
+	bool listed;			/* the last listing was read under config */
 	bool have_result;
 	struct intake_result result;
 	struct cache_counts counts;

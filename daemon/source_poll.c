@@ -245,6 +245,8 @@ static void applied(struct source *s)
 {
 	s->result = *intake_result(s->intake);
 	s->have_result = true;
+	/* read anew meanwhile, the configuration may name another organization */
+	s->listed = s->polled_under == s->all;
 	s->cached.last_complete = loop_wall_sec(s->x->loop);
 	poll_end(s);
 	source_polled(s);

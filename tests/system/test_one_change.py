@@ -1,9 +1,12 @@
 """Whatever happens to a repository that is still there is one change of the service it has: the same GUID, the same service,
 the same mapping, and never a removal and a creation."""
 
+import signal
+
 import pytest
 from oracle import faults
-from world import PAT
+from removal import hash_of
+from world import PAT, wait_until
 
 READ, CHANGE = "GET /catalog-services/*", "PATCH /catalog-services/*"
 OTHER = "22222222-2222-4333-8444-555555555555"
@@ -126,3 +129,29 @@ def test_after_losing_the_cache_another_name_is_refused(world):
     assert result.code == 75
     assert 'is for the organization "contoso", the configuration says "wingtip"' in result.out
     assert not any(route.split()[0] != "GET" for route in world.requests())
+
+
+def test_what_is_approved_of_a_renamed_organization_is_pushed_at_once(world):
+    world.synced(count=20)
+    rename_organization(world)
+    assert world.once().code == 75
+    shown = hash_of(world.run("--dry-run").out)
+    assert world.once("--approve", f"contoso={shown}").code == 0
+    assert world.konnect_instance()["config"]["organization"] == "wingtip"
+
+
+@pytest.mark.waits
+def test_a_listing_of_the_old_name_lets_nothing_follow_the_new_one(world):
+    """It was under way when the configuration was read anew, and has all that was known."""
+    world.synced(count=40, poll_interval="1h")
+    before = world.objects()
+    world.cache("UPDATE instance SET next_poll = 0")
+    world.ado.fault("drip", bytes_per_second=8000)
+    daemon = world.start()
+    wait_until("a poll", lambda: world.polls("contoso"))
+    world.instance("contoso", organization="typo", poll_interval="1h", pat=PAT + "contoso")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait("reloaded")
+    daemon.wait("poll_ok")
+    daemon.wait("blocked")
+    assert world.writes() == {} and world.objects() == before
