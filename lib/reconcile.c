@@ -501,7 +501,8 @@ static int page_answer(struct reconcile *r, int status, const json_t *answer)
 	return 0;
 }
 
-/* Whether it changed the row. An archived one is what becomes of the repository when it is back, and no more. */
+/* Whether it changed the row. An archived one is what becomes of the repository when it is back, and no more; until then it
+ * stays archived. */
 static bool take_resource(struct reconcile *r, struct cache_row *row, const char *id, bool archived)
 {
 	if (archived && (!looks_for_archived(r) || row->archived || row->mapping_id != NULL))
@@ -509,6 +510,8 @@ static bool take_resource(struct reconcile *r, struct cache_row *row, const char
 	if (!archived && (!r->instance->discovers || (row->resource_id != NULL && strcmp(row->resource_id, id) == 0)))
 		return false;
 	row->archived = row->archived || archived;
+	if (archived && row->state >= REPO_EXCLUDED)
+		row->map_have = row->map_want = target_archived();
 	set_text(&row->resource_id, id);
 	return true;
 }

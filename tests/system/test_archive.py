@@ -196,6 +196,28 @@ def test_what_an_earlier_cache_archived_comes_back(world, mode, back):
     assert world.once().code == 0
 
 
+@pytest.mark.parametrize("mode", ["archive", "delete"])
+@pytest.mark.parametrize("why", ["deleted", "excluded"])
+def test_what_an_earlier_cache_archived_stays_so_until_it_is_back(world, mode, why):
+    """Whatever else changes of its service meanwhile."""
+    world.synced(count=8, on_remove=mode)
+    excluded = {"exclude": ["Payments/repo-0"]} if why == "excluded" else {}
+    world.instance("contoso", on_remove=mode, **excluded)
+    if why == "deleted":
+        delete(world, [0])
+    assert world.once().code == 0
+    world.forget_cache()
+    for labels in ([], [], ["a=b"]):
+        world.instance("contoso", on_remove=mode, labels=labels, **excluded)
+        assert world.once().code == 0
+        assert archived(world) == [0]
+    world.instance("contoso", on_remove=mode)
+    if why == "deleted":
+        restore(world, [0])
+    assert world.once().code == 0
+    assert archived(world) == [] and faults(world) == []
+
+
 @pytest.mark.parametrize("mode", ["mark", "archive", "delete"])
 def test_a_filter_over_shared_services(world, mode):
     world.synced(count=8, on_remove=mode, map_to="project")
