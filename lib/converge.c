@@ -180,8 +180,8 @@ void converge_init(struct converge *c, const struct config_instance *config, con
 	if (has_service(c) && config->on_remove == ON_REMOVE_DELETE && c->row.kind != ROW_NAMED &&
 	    (c->row.state == REPO_EXCLUDED || c->row.state == REPO_REMOVED))
 		c->row.want = (struct digest){ 0 };
-	/* only now are the keys known by which Konnect knows a resource */
-	if (c->row.kind == ROW_REPOSITORY && c->row.target != TARGET_NONE && c->row.state < REPO_EXCLUDED)
+	/* only now are the keys known by which Konnect knows a resource; what is held is mapped as it is */
+	if (c->row.kind == ROW_REPOSITORY && c->row.target != TARGET_NONE && c->row.state < REPO_EXCLUDED && c->row.held == HELD_NOT)
 		c->row.map_want = target_digest(key, config, instance->resource_keys, &c->row);
 	next_step(c);
 }

@@ -240,6 +240,7 @@ int intake_consider(struct intake *i, struct cache_row *row)
 	if (hold) {
 		row->held = HELD_EXCLUSION;
 		i->result.held_exclusions++;
+		target_consider(i->cache, i->config, i->instance->resource_keys, row);
 		return 0;
 	}
 	row->state = plan_excludes(i->config, &row->repo) ? REPO_EXCLUDED : repo_listed_state(&row->repo);

@@ -188,10 +188,10 @@ struct digest target_archived(void)
 	return d;
 }
 
-/* Its removal is held: nothing is made for what may be gone. */
+/* Its removal is held, or its exclusion: nothing is made for what may be gone. */
 static bool may_be_gone(const struct cache_row *row)
 {
-	return row->kind == ROW_REPOSITORY && row->held == HELD_REMOVAL;
+	return row->kind == ROW_REPOSITORY && row->held != HELD_NOT;
 }
 
 /* The document of a service of its own. One that is not there is not made for what is not, or not any more, in the catalog. */
@@ -206,8 +206,8 @@ static void consider_service(struct cache *c, const struct config_instance *conf
 		row->want = (struct digest){ 0 };
 		return;
 	}
-	if (row->kind == ROW_NAMED && row->service_id != NULL) {
-		/* used as it is, whoever's it may be */
+	if ((row->kind == ROW_NAMED || row->held == HELD_EXCLUSION) && row->service_id != NULL) {
+		/* used as it is, whoever's it may be; or what it is to become waits */
 		row->want = row->have;
 		return;
 	}
@@ -236,7 +236,7 @@ static void consider_mapping(struct cache *c, const struct config_instance *conf
 	    (row->mapping_id != NULL || (config->on_remove == ON_REMOVE_DELETE && row->service_id != NULL) || memcmp(&row->map_have, &archived, sizeof(archived)) == 0))
 		row->map_want = archived;
 	else if (row->kind != ROW_REPOSITORY || row->target == TARGET_NONE || row->state == REPO_MISSING ||
-		 (may_be_gone(row) && row->mapping_id == NULL))
+		 row->held == HELD_EXCLUSION || (may_be_gone(row) && row->mapping_id == NULL))
 		row->map_want = row->map_have;
 	else if (!gone)
 		row->map_want = target_digest(cache_key(c), config, resource_keys, row);

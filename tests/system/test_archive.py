@@ -163,6 +163,11 @@ def test_a_project_is_renamed_out_of_the_filter(world, mode):
     before = world.objects()
     world.ado.control("PATCH", "/project", {"org": "contoso", "name": "Payments", "new_name": "Web"})
     all_as_before(world, before)
+    world.due()
+    all_as_before(world, before)
+    world.instance("contoso", on_remove=mode, include=["Web/*"])
+    assert world.once().code == 0
+    assert faults(world) == []
 
 
 @pytest.mark.parametrize("mode", ["mark", "archive", "delete"])
