@@ -205,7 +205,9 @@ static int save_row(struct job *j)
 	now.ack = r->ack != NULL ? xstrdup(r->ack) : NULL;
 	now.have = r->have;
 	now.theirs = r->theirs;
-	now.map_have = r->map_have;
+	/* that it may have been mapped is kept until it is known: what the job sends next was decided before */
+	if (!target_is_uncertain(&now) || !digest_is_zero(&r->map_have))
+		now.map_have = r->map_have;
 	/* an approved creation is used up; an approved removal never counts as one that a bin has proven */
 	now.approved = now.approved && (now.service_id == NULL || now.absent == ABSENT_REMOVED);
 	target_consider(cache, j->queue->config, j->queue->instance->resource_keys, &now);

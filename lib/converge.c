@@ -100,7 +100,7 @@ static void park_undiscovered(struct converge *c)
 
 static void next_mapping_step(struct converge *c)
 {
-	const struct digest unmapped = target_unmapped(), uncertain = target_uncertain();
+	const struct digest unmapped = target_unmapped();
 
 	if (c->row.mapping_id == NULL && same(&c->row.map_want, &unmapped))
 		c->row.map_have = unmapped;
@@ -111,7 +111,7 @@ static void next_mapping_step(struct converge *c)
 	else if (c->instance->discovers && c->row.resource_id == NULL)
 		park_undiscovered(c);
 	else
-		c->step = same(&c->row.map_have, &uncertain) ? CONVERGE_MAP_LOOKUP : CONVERGE_MAP;
+		c->step = target_is_uncertain(&c->row) ? CONVERGE_MAP_LOOKUP : CONVERGE_MAP;
 }
 
 /* Where the row stands decides what comes next, so that a restart at any point goes on from there. */
@@ -424,16 +424,24 @@ static void read_answer(struct converge *c, int status, const json_t *answer)
 	next_step(c);
 }
 
+/* Whether it is of our instance and type, as far as it says. */
+static bool is_of_our_instance(const struct converge *c, const json_t *resource)
+{
+	const char *type = konnect_text(resource, "type"),
+		   *instance = konnect_text(json_object_get(json_object_get(resource, "integration"), "instance"), "id");
+
+	return (*type == '\0' || strcmp(type, c->instance->resource_type) == 0) &&
+	       (*instance == '\0' || strcmp(instance, c->instance->konnect_id) == 0);
+}
+
 /* What Konnect adds to a resource does not make it another. */
 static bool is_our_resource(const struct converge *c, const json_t *resource, const json_t *config)
 {
-	const char *type = konnect_text(resource, "type"), *key,
-		   *instance = konnect_text(json_object_get(json_object_get(resource, "integration"), "instance"), "id");
 	struct konnect_identity who;
+	const char *key;
 	json_t *value;
 
-	if ((*type != '\0' && strcmp(type, c->instance->resource_type) != 0) ||
-	    (*instance != '\0' && strcmp(instance, c->instance->konnect_id) != 0))
+	if (!is_of_our_instance(c, resource))
 		return false;
 	if (konnect_resource_identity(json_object_get(resource, "config"), &who) && who.by_guid)
 		return memcmp(who.guid, c->row.repo.guid, sizeof(who.guid)) == 0;
@@ -441,6 +449,25 @@ static bool is_our_resource(const struct converge *c, const json_t *resource, co
 		if (!json_equal(json_object_get(json_object_get(resource, "config"), key), value))
 			return false;
 	return true;
+}
+
+/* Whether the row was mapped to it, perhaps, before its resource became another: the mapping that was sent last. */
+static bool is_former_resource(const struct converge *c, const json_t *resource, const json_t *config)
+{
+	json_t *former, *value, *all = json_object_get(resource, "config");
+	const char *key;
+	struct digest d;
+
+	if (!target_is_uncertain(&c->row) || !is_of_our_instance(c, resource))
+		return false;
+	former = json_object();
+	json_object_foreach((json_t *)(uintptr_t)config, key, value)
+		if (json_object_get(all, key) != NULL)
+			json_object_set(former, key, json_object_get(all, key));
+	d = target_digest_of(c->key, &c->row, former);
+	json_decref(former);
+	d = target_perhaps(&d);
+	return same(&d, &c->row.map_have);
 }
 
 static void mapped(struct converge *c, const char *id)
@@ -451,17 +478,26 @@ static void mapped(struct converge *c, const char *id)
 
 static void map_lookup_answer(struct converge *c, int status, const json_t *answer)
 {
-	const struct digest uncertain = target_uncertain();
-	json_t *list = json_object_get(answer, "data"), *mapping, *config;
-	bool tried = !same(&c->row.map_have, &uncertain);
+	json_t *list = json_object_get(answer, "data"), *mapping, *config, *resource;
+	bool tried = !target_is_uncertain(&c->row);
+	const char *id;
 	size_t i;
 
 	c->map_lookup_done = tried;
 	config = konnect_resource_config(c->instance->resource_keys, c->config, &c->row.repo);
 	json_array_foreach(list, i, mapping) {
-		if (strcmp(konnect_text(json_object_get(mapping, "service"), "id"), mapped_service(c)) == 0 &&
-		    is_our_resource(c, json_object_get(mapping, "resource"), config) && *konnect_text(mapping, "id") != '\0') {
-			mapped(c, konnect_text(mapping, "id"));
+		resource = json_object_get(mapping, "resource");
+		id = konnect_text(mapping, "id");
+		if (*id == '\0' || strcmp(konnect_text(json_object_get(mapping, "service"), "id"), mapped_service(c)) != 0)
+			continue;
+		if (is_our_resource(c, resource, config)) {
+			mapped(c, id);
+			break;
+		}
+		if (is_former_resource(c, resource, config)) {
+			/* it leads to what the repository was */
+			set_text(&c->row.mapping_id, id);
+			c->row.map_have = target_perhaps(&c->row.map_have);
 			break;
 		}
 	}

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "converge.h"
 #include "document.h"
 #include "guard.h"
 #include "limits.h"
@@ -186,6 +187,7 @@ int intake_finish(struct intake *i)
 		i->phase = i->stale ? PHASE_WEIGH : PHASE_STAGED;
 	}
 	if (e == 0 && i->stale) {
+		i->renamed = converge_instance_renames(i->instance, i->config);
 		/* until all are considered the rows are of no one configuration, the old one included */
 		i->instance->config = (struct digest){ 0 };
 		e = cache_instance_save(i->cache, i->instance);
@@ -263,11 +265,27 @@ void intake_present(struct cache_row *row)
 }
 
 /* It moves while its mapping is on its way: what an answer that was lost has made, a second one would not meet. */
-static void doubt_mapping(struct cache_row *row, const struct repo *r)
+static void doubt_mapping(struct cache_row *row)
 {
-	if (row->mapping_id == NULL && digest_is_zero(&row->map_have) && !digest_is_zero(&row->map_want) &&
-	    strcmp(row->repo.project_id, r->project_id) != 0)
-		row->map_have = target_uncertain();
+	if (row->kind == ROW_REPOSITORY && row->mapping_id == NULL && digest_is_zero(&row->map_have) && !digest_is_zero(&row->map_want))
+		row->map_have = target_perhaps(&row->map_want);
+}
+
+/* Whether Konnect would know its resource by something else now. */
+static bool is_another(const struct intake *i, const struct repo *old, const struct repo *new)
+{
+	const char *keys = i->instance->resource_keys;
+	json_t *a, *b;
+	bool another;
+
+	if (keys == NULL)
+		return false;
+	a = konnect_resource_config(keys, i->config, old);
+	b = konnect_resource_config(keys, i->config, new);
+	another = !json_equal(a, b);
+	json_decref(a);
+	json_decref(b);
+	return another;
 }
 
 /* Takes r. */
@@ -281,7 +299,8 @@ static int apply_staged(struct intake *i, struct repo *r, const struct digest *r
 		row.instance = i->instance->id;
 		i->result.added++;
 	} else if (e == 0) {
-		doubt_mapping(&row, r);
+		if (i->renamed || is_another(i, &row.repo, r))
+			doubt_mapping(&row);
 		repo_done(&row.repo);
 		i->result.changed++;
 	} else {
@@ -356,6 +375,8 @@ static int reconsider(struct intake *i, struct cache_row *row)
 	bool excludes = row->kind == ROW_REPOSITORY && plan_excludes(i->config, &row->repo),
 	     lost = row->kind == ROW_REPOSITORY && known_is_lost(i->known, &row->raw);
 
+	if (i->renamed)
+		doubt_mapping(row);
 	if (row->kind == ROW_REPOSITORY && row->absent == ABSENT_NOT && !(excludes && lost))
 		return intake_consider(i, row);
 	if (row->absent != ABSENT_NOT && row->state == REPO_EXCLUDED && lost && !excludes)

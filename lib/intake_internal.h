@@ -36,6 +36,7 @@ struct intake {
 	const char *error;
 	struct digest config_digest;	/* of what the configuration makes of a repository */
 	bool stale;			/* which has changed since the rows were considered */
+	bool renamed;			/* and the organization has another name now */
 	int64_t row_cursor;
 	size_t known_cursor;
 	uint32_t would_exclude;		/* services that a change of filters would exclude */

@@ -133,6 +133,14 @@ struct digest target_digest(const uint8_t *key, const struct config_instance *co
 			    const struct cache_row *row)
 {
 	json_t *resource = resource_keys != NULL ? konnect_resource_config(resource_keys, config, &row->repo) : json_object();
+	struct digest d = target_digest_of(key, row, resource);
+
+	json_decref(resource);
+	return d;
+}
+
+struct digest target_digest_of(const uint8_t *key, const struct cache_row *row, const json_t *resource)
+{
 	_cleanup_free_ char *canonical = document_canonical(resource), *text = NULL;
 	struct konnect_identity who;
 
@@ -141,7 +149,6 @@ struct digest target_digest(const uint8_t *key, const struct config_instance *co
 		text = xasprintf("%lld", (long long)row->target);
 	else
 		text = xasprintf("%lld %s", (long long)row->target, canonical);
-	json_decref(resource);
 	return digest_bytes(key, text, strlen(text));
 }
 
@@ -172,12 +179,13 @@ struct digest target_unmapped(void)
 	return d;
 }
 
-struct digest target_uncertain(void)
+struct digest target_perhaps(const struct digest *d)
 {
-	struct digest d;
+	struct digest inverse;
 
-	memset(d.b, 0xfd, sizeof(d.b));
-	return d;
+	for (size_t i = 0; i < sizeof(d->b); i++)
+		inverse.b[i] = (uint8_t)~d->b[i];
+	return inverse;
 }
 
 struct digest target_archived(void)
@@ -186,6 +194,14 @@ struct digest target_archived(void)
 
 	memset(d.b, 0xfe, sizeof(d.b));
 	return d;
+}
+
+bool target_is_uncertain(const struct cache_row *row)
+{
+	const struct digest unmapped = target_unmapped(), archived = target_archived();
+
+	return row->mapping_id == NULL && !digest_is_zero(&row->map_have) &&
+	       memcmp(&row->map_have, &unmapped, sizeof(unmapped)) != 0 && memcmp(&row->map_have, &archived, sizeof(archived)) != 0;
 }
 
 /* Its removal is held, or its exclusion: nothing is made for what may be gone. */

@@ -1,6 +1,7 @@
 /* Where a repository is mapped to: a service of its own, its project's, a named one, or none. */
 #pragma once
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "cache.h"
@@ -24,9 +25,15 @@ struct digest target_unmapped(void);
 /* The digest that stands for "the resource is archived, and our mapping with it". */
 struct digest target_archived(void);
 
-/* The digest that stands for "mapped, perhaps": a mapping that was never acknowledged may have been made, and of a resource
- * that would be another one now. */
-struct digest target_uncertain(void);
+/* The digest that stands for "mapped to what had that digest, perhaps": a mapping that was never acknowledged may have been
+ * made, and of a resource that would be another one now. Of such a digest: the one it was made of. */
+struct digest target_perhaps(const struct digest *d);
+
+/* Whether the row has such a digest. */
+bool target_is_uncertain(const struct cache_row *row);
+
+/* The digest of what the row would be mapped to if that were the configuration of its resource. */
+struct digest target_digest_of(const uint8_t *key, const struct cache_row *row, const json_t *resource);
 
 /* The GUID under which the row of a project's service is kept. */
 void target_project_guid(const struct cache *c, const char *project_id, uint8_t ret[16]);

@@ -10,6 +10,8 @@ import crash
 import pytest
 from oracle import faults
 from property import Story
+from test_one_change import rename_organization
+from world import wait_until
 
 WORLDS = 5
 
@@ -106,18 +108,69 @@ def test_what_got_there_without_an_answer_is_no_edit(world, description):
     assert faults(world) == []
 
 
-def test_a_repository_that_moves_while_its_mapping_is_on_its_way_has_one(world):
-    """Its project is part of what Konnect knows a resource by."""
-    world.synced(count=1)
-    world.ado.control("POST", "/project", {"org": "contoso", "name": "Web", "id": "22222222-2222-4333-8444-555555555555"})
-    repo = world.add_repo("contoso", "Payments", "api")["id"]
+WEB = "22222222-2222-4333-8444-555555555555"
+KEYS = {
+    "as Konnect has them": None,
+    "names": ["organization", "project", "repository"],
+    "project and id": ["project", "repository_id"],
+    "name and id": ["name", "repository_id"],
+}
+MOVES = {
+    "moves": lambda w, repo: w.edit_repo("contoso", repo, project=WEB),
+    "is renamed": lambda w, repo: w.edit_repo("contoso", repo, name="renamed"),
+    "its project is renamed": lambda w, repo: w.ado.control(
+        "PATCH", "/project", {"org": "contoso", "name": "Payments", "new_name": "Money"}),
+    "its organization is renamed": lambda w, repo: rename_organization(w),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("keys", KEYS)
+def test_a_repository_that_moves_while_its_mapping_is_on_its_way_has_one(world, keys, move):
+    """Whatever of it Konnect knows a resource by."""
+    if KEYS[keys]:
+        definition = {key: "string" for key in KEYS[keys]}
+        world.konnect.control("POST", "/settings", {"resource_types": {"repository": {
+            "display_name": "Repository", "schema": {"type": "simple", "definition": definition}}}})
+    world.synced(count=5)
+    world.ado.control("POST", "/project", {"org": "contoso", "name": "Web", "id": WEB})
+    repo = world.add_repo("contoso", "Payments", "repo-5")["id"]
     life = crash.Life(world)
     world.konnect.fault("kill_after", method="POST", path_regex="mappings", pid_file=life.pid_file)
     assert world.once(env=life.environment()).code == -signal.SIGKILL
     life.settle()
-    world.edit_repo("contoso", repo, project="22222222-2222-4333-8444-555555555555")
+    MOVES[move](world, repo)
     assert world.once().code == 0
-    assert faults(world) == []
+    assert len(world.catalog()["mappings"]) == 6
+    world.compare()
+    assert world.writes() == {} and len(world.catalog()["mappings"]) == 6
+
+
+def test_a_repository_that_moves_while_its_service_is_on_its_way(world):
+    """What is sent next was decided before, and may get there without an answer."""
+    world.konnect.control("POST", "/settings", {"resource_types": {"repository": {
+        "display_name": "Repository", "schema": {"type": "simple", "definition": {"project": "string", "repository_id": "string"}}}}})
+    world.synced(count=1, poll_interval="1s")
+    world.cache("UPDATE instance SET next_poll = 0")
+    world.ado.control("POST", "/project", {"org": "contoso", "name": "Web", "id": WEB})
+    world.konnect.fault("slow", method="POST", path_regex="catalog-services", seconds=4)
+    life = crash.Life(world)
+    daemon = world.start(env=life.environment())
+    daemon.wait("poll_ok")
+    world.forget_requests()
+    repo = world.add_repo("contoso", "Payments", "repo-1")["id"]
+    wait_until("the service", lambda: "POST /catalog-services" in world.requests())
+    world.edit_repo("contoso", repo, project=WEB)
+    world.konnect.fault("kill_after", method="POST", path_regex="mappings", pid_file=life.pid_file)
+    world.ado.control("DELETE", "/requests")
+    wait_until("a poll", lambda: len(world.polls("contoso")) > 1)
+    daemon.process.wait(10)
+    life.settle()
+    assert world.once().code == 0
+    assert [m["resource"]["config"]["project"] for m in world.catalog()["mappings"]
+            if m["resource"]["config"]["repository_id"] == repo] == ["Payments"]
+    world.compare()
+    assert world.writes() == {}
 
 
 def test_a_new_writer_that_is_killed_before_it_takes_over_is_no_second_writer(world):

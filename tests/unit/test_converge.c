@@ -162,11 +162,20 @@ static void test_lost_answers(void)
 	converged(&c);
 }
 
+#define FORMER(id, name) "{\"id\":\"" id "\",\"service\":{\"id\":\"s/1\"},\"resource\":{\"config\":{\"project\":\"Payments Hub\"," \
+	"\"repository\":\"" name "\"}}}"
+#define MAP_NAMED "POST /v1/resource-mappings\n{\"resource\":{\"config\":{\"project\":\"Payments Hub\",\"repository\":\"user-api\"}," \
+	"\"integration_instance\":\"i-1\",\"type\":\"repository\"},\"service\":\"s/1\"}"
+
 /* It has moved since its mapping was sent, so that a second one would not meet the first. */
 static void test_moved_while_mapping(void)
 {
 	static const struct line there[] = {
 		{ MAP_LOOKUP, 200, LIST("{\"id\":\"m-1\",\"service\":{\"id\":\"s/1\"},\"resource\":{\"config\":{\"repo_id\":\"" GUID "\"}}}") },
+	}, former[] = {
+		{ MAP_LOOKUP, 200, LIST(FORMER("m-9", "else") "," FORMER("m-0", "old")) },
+		{ "DELETE /v1/resource-mappings/m-0", 204, NULL },
+		{ MAP_NAMED, 201, "{\"id\":\"m-1\"}" },
 	}, not_there[] = {
 		{ MAP_LOOKUP, 200, LIST("") },
 		{ MAP, 409, "{}" },
@@ -174,23 +183,36 @@ static void test_moved_while_mapping(void)
 	}, refused[] = {
 		{ MAP_LOOKUP, 400, "{\"detail\":\"no such filter\"}" },
 	};
+	char names[] = "[\"project\",\"repository\"]", *keys = instance.resource_keys;
 	struct cache_row row;
 	struct converge c;
 
-#define MOVED(lines)                                                           \
+#define MOVED_FROM(from, lines)                                                  \
 	do {                                                                   \
 		row = row_of(DOC, NULL);                                       \
-		row.map_have = target_uncertain();                             \
+		free(row.repo.name);                                           \
+		row.repo.name = xstrdup(from);                                 \
+		row.map_have = target_digest(key, &config, instance.resource_keys, &row); \
+		row.map_have = target_perhaps(&row.map_have);                  \
+		free(row.repo.name);                                           \
+		row.repo.name = xstrdup("user-api");                           \
 		converge_init(&c, &config, &instance, key, &row, NULL);        \
 		PLAY(converge, &c, lines);                                     \
 	} while (0)
+#define MOVED(lines) MOVED_FROM("user-api", lines)
 	MOVED(there);
 	converged(&c);
+	/* known by its name, it leads to what the repository was, and not to what somebody else has mapped to its service */
+	instance.resource_keys = names;
+	MOVED_FROM("old", former);
+	converged(&c);
+	instance.resource_keys = keys;
 	MOVED(not_there);
 	converged(&c);
 	MOVED(refused);
 	parked(&c, "mapping the repository, which has no mapping, was refused with 400: no such filter");
 #undef MOVED
+#undef MOVED_FROM
 }
 
 /* Labels of ours and git_repo are repaired; what its owner may have written is not. */
