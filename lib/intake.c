@@ -436,9 +436,19 @@ const char *intake_next_project(struct intake *i)
 	if (i->phase != PHASE_BINS)
 		return NULL;
 	if (i->project < i->n_projects)
-		return i->projects[i->project++];
+		return i->projects[(i->first_project + i->project++) % i->n_projects];
 	i->phase = PHASE_JUDGE;
 	return NULL;
+}
+
+/* An organization that lets only one bin be read at a time is asked for another one each time. */
+static size_t any_project(const struct intake *i, int64_t now)
+{
+	struct digest d = digest_bytes(cache_key(i->cache), &now, sizeof(now));
+	uint32_t n;
+
+	memcpy(&n, d.b, sizeof(n));
+	return i->n_projects > 0 ? n % i->n_projects : 0;
 }
 
 int intake_prove(struct intake *i, const uint8_t guid[16])
@@ -467,8 +477,10 @@ int intake_apply_step(struct intake *i, int64_t now)
 		break;
 	case PHASE_PROJECTS:
 		r = absence_projects_step(i, now);
-		if (r == 0)
+		if (r == 0) {
+			i->first_project = any_project(i, now);
 			i->phase = i->n_projects > 0 ? PHASE_BINS : PHASE_JUDGE;
+		}
 		r = r == 0 ? 1 : r;
 		break;
 	case PHASE_BINS:

@@ -42,6 +42,7 @@ struct intake {
 	uint32_t would_exclude;		/* services that a change of filters would exclude */
 	char (*projects)[GUID_TEXT_LEN + 1]; /* with missing repositories, each once */
 	size_t n_projects, project;
+	size_t first_project;		/* to be asked about */
 	bool drip;			/* the removals of a day exceed the limit: proven ones wait */
 	struct intake_result result;
 };

@@ -543,6 +543,39 @@ static void test_without_service(void)
 	T_OK(came == 2 && counts().pending == 10 && counts().creations == 10);
 }
 
+/* Not always the same bin is asked for first: the poll may end with it. */
+static void test_bins_take_turns(void)
+{
+	static const char empty[] = "{\"value\":[],\"count\":0}";
+	unsigned first[3] = { 0 };
+	char *all = xstrdup("{\"value\":["), *more;
+	struct intake *i;
+
+	fresh();
+	for (unsigned k = 0; k < 3; k++) {
+		more = xasprintf("%s%s{\"id\":\"%08x-0000-4000-8000-000000000000\",\"name\":\"r\",\"project\":{\"id\":"
+				 "\"0000000%u-0000-4000-9000-000000000000\",\"name\":\"P%u\"}}", all, k > 0 ? "," : "", k + 1, k, k);
+		free(all);
+		all = more;
+	}
+	more = xasprintf("%s],\"count\":3}", all);
+	T_EQ_INT(take(more, 4096, NULL), 0);
+	free(more);
+	free(all);
+	for (; now < NOW + 60; now++) {
+		i = intake_new(cache, &config, &instance, on_event, NULL);
+		while (intake_load_step(i) > 0)
+			;
+		T_OK(intake_feed(i, empty, strlen(empty)) == 0 && intake_finish(i) == 0);
+		while (intake_apply_step(i, now) != INTAKE_BINS)
+			;
+		first[intake_next_project(i)[7] - '0']++;
+		T_OK(intake_next_project(i) != NULL && intake_next_project(i) != NULL && intake_next_project(i) == NULL);
+		intake_free(i);
+	}
+	T_OK(first[0] > 0 && first[1] > 0 && first[2] > 0);
+}
+
 /* Cut off while it was recorded: the next one goes on, and nothing is lost or held for it. */
 static void test_broken_off(void)
 {
@@ -584,6 +617,7 @@ int main(void)
 		test_returned();
 		test_excluded();
 		test_without_service();
+		test_bins_take_turns();
 		test_broken_off();
 	}
 	return end();
