@@ -247,6 +247,18 @@ static void note_discovery(struct job *j)
 		  q->config->share_pat ? "" : ", which never happens with share_pat = no; set it to yes, or map by hand");
 }
 
+/* Remembered, so that one resource that is refused is not taken for all. */
+static void note_by_config(struct job *j)
+{
+	struct sink_queue *q = j->queue;
+
+	if (!j->row.by_config || q->instance->takes_config)
+		return;
+	q->instance->takes_config = true;
+	if (cache_instance_save(q->sink->cache, q->instance) < 0)
+		sink_cache_failed(q->sink);
+}
+
 static void row_done(struct job *j)
 {
 	struct converge *c = &j->row;
@@ -256,6 +268,7 @@ static void row_done(struct job *j)
 
 	if (c->name_taken)
 		log_write(j, LOG_NOTICE, EVENT_NAME_TAKEN, "%s: the plain service name is somebody else's, using %s", title, service);
+	note_by_config(j);
 	if (c->undiscovered)
 		note_discovery(j);
 	if (c->step == CONVERGE_PARKED) {

@@ -16,6 +16,9 @@
 #define CACHE_VERSION 1
 #define CACHE_FILE "cache.db"
 
+/* Of the column "discovers". */
+enum { FLAG_DISCOVERS = 1, FLAG_TAKES_CONFIG = 2 };
+
 #define TRIAL_BYTES (CACHE_BATCH_ROWS * 1024)	/* about 1 KiB a row */
 
 /* A full disk is known by SQLite's own code when a write fails, but only by the errno when a sync does. */
@@ -500,7 +503,8 @@ static int instance_get(struct cache *c, const char *name, struct cache_instance
 		.replaced = sqlite3_column_int64(st, 19),
 		.credential = column_dup(st, 20),
 		.withdrawn = sqlite3_column_int(st, 21) != 0,
-		.discovers = sqlite3_column_int(st, 22) != 0,
+		.discovers = (sqlite3_column_int(st, 22) & FLAG_DISCOVERS) != 0,
+		.takes_config = (sqlite3_column_int(st, 22) & FLAG_TAKES_CONFIG) != 0,
 	};
 	column_digest(st, 5, &ret->config);
 	column_digest(st, 6, &ret->secret);
@@ -559,7 +563,7 @@ int cache_instance_save(struct cache *c, const struct cache_instance *i)
 	if (i->credential != NULL)
 		(void)sqlite3_bind_text(st, 21, i->credential, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_int(st, 22, i->withdrawn);
-	(void)sqlite3_bind_int(st, 23, i->discovers);
+	(void)sqlite3_bind_int(st, 23, (i->discovers ? FLAG_DISCOVERS : 0) | (i->takes_config ? FLAG_TAKES_CONFIG : 0));
 	return cache_write(c, st);
 }
 

@@ -73,6 +73,7 @@ struct cache_instance {
 	int64_t replaced;	/* Unix seconds: when a tainted one was replaced last */
 	char *credential;	/* what Konnect says of it, JSON, or NULL */
 	bool discovers;		/* Konnect takes only resources that it has discovered: mappings wait for them */
+	bool takes_config;	/* it has taken one that was given by its configuration */
 	bool withdrawn;		/* or on the way there: nothing is pushed until it is resumed */
 	int64_t reminded;	/* Unix seconds of the last word on a lost credential */
 };

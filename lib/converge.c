@@ -568,6 +568,7 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 	case CONVERGE_MAP:
 		if (ok && *konnect_text(answer, "id") != '\0') {
 			mapped(c, konnect_text(answer, "id"));
+			c->by_config = !c->instance->discovers;
 			if (*konnect_text(json_object_get(answer, "resource"), "id") != '\0')
 				set_text(&c->row.resource_id, konnect_text(json_object_get(answer, "resource"), "id"));
 			else if (!c->instance->discovers)
@@ -578,7 +579,9 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 			/* looked up by its mapping, when it is needed */
 			if (!c->instance->discovers)
 				set_text(&c->row.resource_id, NULL);
-		} else if (konnect_resource_refused(status, answer) || (c->instance->discovers && status == 404)) {
+		} else if ((konnect_resource_refused(status, answer) && !c->instance->takes_config) ||
+			   (c->instance->discovers && status == 404)) {
+			/* where one was taken, this one alone is refused: it is archived, say */
 			park_undiscovered(c);
 		} else {
 			park(c, "mapping the repository was", status, answer);

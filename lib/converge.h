@@ -48,6 +48,7 @@ struct converge {
 	int names_tried;
 	bool map_lookup_done;
 	bool undiscovered;	/* Konnect takes no resource that it has not discovered */
+	bool by_config;		/* Konnect took a resource that was given by its configuration */
 	bool looked_up;		/* nobody has the named service */
 	bool recreated;		/* once is a deletion, twice would be a loop */
 	bool gone;		/* a PATCH said 404, to be confirmed by a read */

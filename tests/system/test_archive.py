@@ -134,6 +134,22 @@ def test_a_service_that_somebody_deleted_is_not_made_again(world, mode):
     assert mapped(world) == OURS[1:]
 
 
+@pytest.mark.parametrize("mode", ["mark", "archive"])
+def test_a_resource_that_somebody_archived_is_no_reason_to_wait_for_discovery(world, mode):
+    """Konnect refuses to map that one; others are mapped all the same."""
+    world.synced(count=3, on_remove=mode)
+    [resource] = [m["resource"]["id"] for m in world.catalog()["mappings"] if m["service"]["name"].endswith("repo-0")]
+    world.konnect.control("PATCH", "/resource", {"id": resource, "archived": True})
+    assert "1 parked" in world.compare().out
+    assert world.cache("SELECT parked FROM repository WHERE name = 'repo-0'")[0][0].endswith("is archived")
+    world.add_repo("contoso", "Payments", "repo-3")
+    assert world.once().code == 0
+    assert mapped(world) == OURS[1:] + [("repo-3", 3)]
+    world.konnect.control("PATCH", "/resource", {"id": resource, "archived": False})
+    world.compare()
+    assert mapped(world) == OURS + [("repo-3", 3)]
+
+
 # What is too much at once.
 
 def all_as_before(world, before):
