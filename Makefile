@@ -1,5 +1,5 @@
 # adosyncd: one Makefile, not recursive. `make` builds, `make check` proves, `make demo` shows.
-# CFLAGS and LDFLAGS are the builder's; ours stand in OUR_CFLAGS and OUR_LDFLAGS. V=1 shows the commands.
+# CPPFLAGS, CFLAGS and LDFLAGS are the builder's; ours stand in OUR_CFLAGS and OUR_LDFLAGS. V=1 shows the commands.
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
@@ -67,7 +67,7 @@ need:
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@[ "$(V)" = 1 ] || echo "  CC $<"
-	$(Q)$(CC) $(OUR_CFLAGS) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -c $< -o $@
 
 $(BUILD)/libadosync.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -180,11 +180,23 @@ install: all
 	install -D -m 0644 systemd/credentials.conf.example $(DESTDIR)$(PREFIX)/share/doc/adosyncd/credentials.conf.example
 	install -D -m 0644 conf/instances.d/contoso.conf.example $(DESTDIR)$(PREFIX)/share/doc/adosyncd/contoso.conf.example
 
-# real systemd, real containers, and a machine whose power is cut; needs root, and a Debian mirror the first time
+# The Debian package, built aside so that this tree stays as it is. Its own tests are those of make check-unit: left out here.
+.PHONY: deb
+deb:
+	@tests/install-deps deb
+	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/adosyncd-$(VERSION)
+	@cp -a CHANGELOG.md LICENSE Makefile README.md SECURITY.md conf daemon debian lib systemd tests $(BUILD)/deb/adosyncd-$(VERSION)/
+	@find $(BUILD)/deb -name __pycache__ -prune -exec rm -r {} +
+	@cd $(BUILD)/deb/adosyncd-$(VERSION) && DEB_BUILD_OPTIONS="nocheck $$DEB_BUILD_OPTIONS" dpkg-buildpackage -us -uc >../build.log 2>&1 || \
+		{ tail -n 30 ../build.log; echo "make deb: the package does not build; the whole story is in $(BUILD)/deb/build.log" >&2; exit 1; }
+	@ls $(BUILD)/deb/*.deb
+
+# real systemd, the package, real containers, and a machine whose power is cut; needs root, and a Debian mirror the first time
 .PHONY: check-system
 check-system:
 	@tests/install-deps build
-	@tests/install-deps busybox cpio debian-archive-keyring e2fsprogs iproute2 mmdebstrap netavark podman python3 \
+	@tests/install-deps deb
+	@tests/install-deps busybox cpio debian-archive-keyring e2fsprogs iproute2 lintian mmdebstrap netavark podman python3 \
 		qemu-system-x86 qemu-utils runc socat systemd-container
 	@tests/root/run
 
