@@ -196,7 +196,7 @@ deb:
 check-system:
 	@tests/install-deps build
 	@tests/install-deps deb
-	@tests/install-deps busybox cpio debian-archive-keyring e2fsprogs iproute2 lintian mmdebstrap netavark podman python3 \
+	@tests/install-deps busybox cpio debian-archive-keyring e2fsprogs iproute2 lintian mmdebstrap netavark podman python3 python3-yaml \
 		qemu-system-x86 qemu-utils runc socat systemd-container
 	@tests/root/run
 
