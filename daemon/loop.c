@@ -22,16 +22,23 @@ struct loop_signal {
 	LIST_ENTRY(loop_signal) link;
 };
 
+#define LAG_WINDOW_MS (5 * 60 * 1000)
+
 struct loop {
 	struct event_base *base;
 	bool stopped;		/* so that a stop before the run is not lost: libevent would forget it */
 	LIST_HEAD(, loop_signal) signals;
+	LIST_HEAD(, loop_timer) armed;
+	int64_t lag, lag_before;	/* the longest of this window, and of the one before it */
+	int64_t window;			/* when it began */
 };
 
 struct loop_timer {
 	struct loop *loop;
 	struct event *event;
 	int64_t due;		/* on loop_now_ms() */
+	bool armed;
+	LIST_ENTRY(loop_timer) link;	/* while it is armed */
 	void (*fn)(void *arg);
 	void *arg;
 };
@@ -66,6 +73,8 @@ struct loop *loop_new(void)
 	event_set_log_callback(on_libevent_log);
 	event_set_fatal_callback(on_libevent_fatal);
 	LIST_INIT(&l->signals);
+	LIST_INIT(&l->armed);
+	l->window = loop_now_ms(l);
 	errno = 0;
 	/* no changelist: libevent warns that it breaks when descriptors are closed and reused between turns */
 	l->base = event_base_new();
@@ -133,6 +142,35 @@ int64_t loop_wall_sec(struct loop *l)
 	return ts.tv_sec;
 }
 
+int64_t loop_overdue_ms(struct loop *l)
+{
+	int64_t now = loop_now_ms(l), longest = 0;
+	const struct loop_timer *t;
+
+	LIST_FOREACH(t, &l->armed, link)
+		if (now - t->due > longest)
+			longest = now - t->due;
+	return longest;
+}
+
+/* Windows of which the last whole one still counts. */
+static void note_lag(struct loop *l, int64_t now, int64_t late)
+{
+	if (now - l->window >= LAG_WINDOW_MS) {
+		l->lag_before = now - l->window < 2 * LAG_WINDOW_MS ? l->lag : 0;
+		l->lag = 0;
+		l->window = now;
+	}
+	if (late > l->lag)
+		l->lag = late;
+}
+
+int64_t loop_lag_ms(struct loop *l)
+{
+	note_lag(l, loop_now_ms(l), 0);
+	return l->lag > l->lag_before ? l->lag : l->lag_before;
+}
+
 uint32_t loop_random(struct loop *l, uint32_t n)
 {
 	uint32_t v, low;
@@ -158,18 +196,30 @@ static void timer_add(struct loop_timer *t, int64_t ms)
 		on_libevent_fatal(errno); /* only when memory is gone, and a lost timer would be a silent hang */
 }
 
+static void set_armed(struct loop_timer *t, bool armed)
+{
+	if (armed && !t->armed)
+		LIST_INSERT_HEAD(&t->loop->armed, t, link);
+	else if (!armed && t->armed)
+		LIST_REMOVE(t, link);
+	t->armed = armed;
+}
+
 static void on_timer(evutil_socket_t fd, short events, void *arg)
 {
 	struct loop_timer *t = arg;
-	int64_t left = t->due - loop_now_ms(t->loop);
+	int64_t now = loop_now_ms(t->loop), left = t->due - now;
 
 	(void)fd;
 	(void)events;
 	/* libevent counts from the turn's cached coarse clock, so it may come early; nobody should see that */
-	if (left > 0)
+	if (left > 0) {
 		timer_add(t, left);
-	else
-		t->fn(t->arg);
+		return;
+	}
+	set_armed(t, false);
+	note_lag(t->loop, now, -left);
+	t->fn(t->arg);
 }
 
 struct loop_timer *loop_timer_new(struct loop *l, void (*fn)(void *arg), void *arg)
@@ -187,6 +237,7 @@ struct loop_timer *loop_timer_free(struct loop_timer *t)
 {
 	if (t == NULL)
 		return NULL;
+	set_armed(t, false);
 	event_free(t->event);
 	free(t);
 	return NULL;
@@ -202,11 +253,13 @@ void loop_timer_arm(struct loop_timer *t, int64_t delay_ms)
 	if (delay_ms > never)
 		delay_ms = never;
 	t->due = loop_now_ms(t->loop) + delay_ms;
+	set_armed(t, true);
 	timer_add(t, delay_ms);
 }
 
 void loop_timer_cancel(struct loop_timer *t)
 {
+	set_armed(t, false);
 	(void)evtimer_del(t->event);
 }
 

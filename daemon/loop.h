@@ -23,6 +23,12 @@ int64_t loop_now_ms(struct loop *l);
 /* Unix seconds, for what must survive a restart and for dates in headers. */
 int64_t loop_wall_sec(struct loop *l);
 
+/* The longest that something has been due and not been called, in milliseconds: 0 for a loop that keeps up. */
+int64_t loop_overdue_ms(struct loop *l);
+
+/* The latest that anything was, of what was called in the last 5 to 10 minutes, in milliseconds. */
+int64_t loop_lag_ms(struct loop *l);
+
 /* A uniformly random number below n, for jitter. */
 uint32_t loop_random(struct loop *l, uint32_t n);
 

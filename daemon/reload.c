@@ -4,6 +4,7 @@
 
 #include "../lib/util.h"
 #include "log.h"
+#include "loop.h"
 #include "notify.h"
 #include "sink.h"
 #include "syncd_internal.h"
@@ -73,11 +74,15 @@ int syncd_reload(struct syncd *d, char **ret_error)
 	if (config_load(d->config_file, &config, &error) < 0) {
 		log_event(LOG_ERR, &refused, "config", "refused, the old configuration stays in force: %s", error);
 		notify_ready();
+		d->reload_refused = true;
 		*ret_error = error;
 		return -EINVAL;
 	}
 	say_restart("state_directory", old->state_directory, config->state_directory);
 	say_restart("control_socket", old->control_socket, config->control_socket);
+	say_restart("listen", old->listen, config->listen);
+	d->reload_refused = false;
+	d->reloaded = loop_wall_sec(d->loop);
 	log_setup(config->log_format, config->log_level);
 	d->config = config;
 	d->context.config = config;

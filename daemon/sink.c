@@ -130,6 +130,7 @@ void sink_wake(struct sink *s)
 
 void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bool hold_creations)
 {
+	q->pushes = sink_queue_pushes(q);
 	q->stats = (struct sink_stats){ .total = counts->pending - (hold_creations ? counts->creations : 0) };
 	q->creations = counts->creations;
 	q->hold_creations = hold_creations;
@@ -198,6 +199,33 @@ int64_t sink_take(struct sink *s)
 const struct sink_stats *sink_queue_stats(const struct sink_queue *q)
 {
 	return &q->stats;
+}
+
+struct status_pushes sink_queue_pushes(const struct sink_queue *q)
+{
+	struct status_pushes p = q->pushes;
+
+	p.created += q->stats.created;
+	p.changed += q->stats.changed;
+	p.adopted += q->stats.adopted;
+	p.repaired += q->stats.repaired;
+	p.parked += q->stats.parked;
+	return p;
+}
+
+void sink_count(struct sink *s, const char *method, const struct http_result *r)
+{
+	status_count(&s->requests, method, r->error == NULL ? r->status : 0);
+}
+
+const struct status_requests *sink_requests(const struct sink *s)
+{
+	return &s->requests;
+}
+
+unsigned sink_in_flight(const struct sink *s)
+{
+	return s->in_flight;
 }
 
 bool sink_queue_idle(const struct sink_queue *q)

@@ -9,6 +9,7 @@
 #include "../lib/cache.h"
 #include "../lib/config.h"
 #include "../lib/pace.h"
+#include "../lib/status.h"
 #include "../lib/writer.h"
 #include "http.h"
 
@@ -82,6 +83,14 @@ struct sink_stats {
 	uint32_t left;			/* given up in SINK_ONCE */
 };
 const struct sink_stats *sink_queue_stats(const struct sink_queue *q);
+
+/* The same since the start of the daemon. */
+struct status_pushes sink_queue_pushes(const struct sink_queue *q);
+
+/* Counts an answer of Konnect, or the lack of one. Requests so far, by method and answer; and those under way. */
+void sink_count(struct sink *s, const char *method, const struct http_result *r);
+const struct status_requests *sink_requests(const struct sink *s);
+unsigned sink_in_flight(const struct sink *s);
 
 /* Nothing is in flight and nothing can be done now. */
 bool sink_queue_idle(const struct sink_queue *q);

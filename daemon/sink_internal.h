@@ -35,6 +35,7 @@ struct job {
 	char *trace;			/* Konnect's id of the refusal, NULL without one */
 	int refused_status;		/* and its status, 0 without one */
 	struct transfer *transfer;	/* NULL: its next request is to be sent */
+	const char *method;		/* of the request under way */
 	unsigned tries;			/* of this request */
 	bool forbidden;			/* was answered 403 once */
 	int64_t not_before;		/* monotonic milliseconds */
@@ -66,6 +67,7 @@ struct sink_queue {
 	int64_t cursor;
 	unsigned jobs;
 	struct sink_stats stats;
+	struct status_pushes pushes;	/* before stats began */
 	json_t *found;			/* SINK_READ_ONLY: names of services that are ours */
 	uint32_t reconciled;		/* events of the reconcile going on */
 	bool would_create, would_adopt;
@@ -89,6 +91,7 @@ struct sink {
 	TAILQ_HEAD(, sink_queue) queues; /* the first is served next */
 	struct job_list jobs;
 	unsigned in_flight;
+	struct status_requests requests;
 	char *trouble;			/* why it is not ready */
 	char *resource_type, *resource_keys; /* of azure-devops, read once for all instances; NULL before */
 	struct digest token;		/* of the token that was refused */

@@ -634,6 +634,7 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 
 	j->transfer = NULL;
 	s->in_flight--;
+	sink_count(s, j->method, r);
 	if (!about_konnect(j, t, r, answer)) {
 		if (r->status != 403 && !s->cache_lost)
 			sink_event(s, SINK_ANSWERED, 0, NULL);
@@ -751,6 +752,7 @@ int job_send(struct job *j)
 		sink_job_done(j);
 		return 0;
 	}
+	j->method = q.method;
 	r = token_read(s, &token);
 	if (r == 0) {
 		r = send_with(s, &q, token, on_done, j, &j->transfer);

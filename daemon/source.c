@@ -127,6 +127,11 @@ struct sink_queue *source_queue(const struct source *s)
 	return s->queue;
 }
 
+const struct status_polls *source_polls(const struct source *s)
+{
+	return &s->polls;
+}
+
 const struct intake_result *source_result(const struct source *s)
 {
 	return s->have_result ? &s->result : NULL;
@@ -525,6 +530,9 @@ void source_polled(struct source *s)
 	enum instance_state from = schedule_shown(&s->schedule);
 	enum verdict before = s->schedule.verdict;
 
+	s->polls.ended[s->outcome.verdict]++;
+	s->polls.n++;
+	s->polls.ms += (uint64_t)(loop_now_ms(s->x->loop) - s->began);
 	transition(s, SCHEDULE_ANSWER, s->outcome.verdict, s->outcome.wait);
 	if (s->outcome.verdict == VERDICT_OK) {
 		completed(s);

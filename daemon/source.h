@@ -9,6 +9,7 @@
 #include "../lib/config.h"
 #include "../lib/intake.h"
 #include "../lib/schedule.h"
+#include "../lib/status.h"
 
 struct http;
 struct loop;
@@ -75,6 +76,9 @@ void source_pushed(struct source *s);
 
 const struct schedule *source_schedule(const struct source *s);
 struct sink_queue *source_queue(const struct source *s);
+
+/* The polls since the start of the daemon. */
+const struct status_polls *source_polls(const struct source *s);
 
 /* Of the last poll that was complete since the start, or NULL. */
 const struct intake_result *source_result(const struct source *s);

@@ -48,6 +48,8 @@ struct source {
 	uint32_t lines;			/* events of this poll that were logged singly */
 
 	bool listed;			/* the last listing was read under config */
+	struct status_polls polls;
+	int64_t began;			/* the poll under way, on loop_now_ms() */
 	bool have_result;
 	struct intake_result result;
 	struct cache_counts counts;

@@ -236,6 +236,7 @@ static void admit(struct source *s)
 	}
 	s->x->polls++;
 	s->phase = POLL_LOAD;
+	s->began = loop_now_ms(s->x->loop);
 	s->polled_under = config_ref(s->all);
 	s->intake = intake_new(s->x->cache, s->config, &s->cached, on_event, s);
 	loop_timer_arm(s->work, 0);

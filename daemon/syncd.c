@@ -14,6 +14,7 @@
 #include "loop.h"
 #include "notify.h"
 #include "report.h"
+#include "site.h"
 #include "sink.h"
 #include "source.h"
 #include "syncd_internal.h"
@@ -239,7 +240,8 @@ int syncd_new(struct loop *l, struct cache *c, struct config *config, const char
 	struct sink_writer writer = { .id = "" };
 	int r;
 
-	*d = (struct syncd){ .loop = l, .cache = c, .config_file = config_file, .mode = mode, .started = loop_wall_sec(l) };
+	*d = (struct syncd){ .loop = l, .cache = c, .config_file = config_file, .mode = mode, .started = loop_wall_sec(l),
+			     .reloaded = loop_wall_sec(l) };
 	d->http = http_new(l, "adosyncd/" VERSION);
 	if (d->http == NULL) {
 		log_error("http", "libcurl cannot be initialised");
@@ -277,6 +279,7 @@ struct syncd *syncd_free(struct syncd *d)
 {
 	if (d == NULL)
 		return NULL;
+	site_free(d->site);
 	control_free(d->control);
 	for (size_t i = 0; i < d->n_sources; i++)
 		source_free(d->sources[i]);
@@ -327,8 +330,11 @@ static int report(struct syncd *d)
 static int run_daemon(struct syncd *d)
 {
 	struct log_fields started = { .event = EVENT_STARTED }, stopped = { .event = EVENT_STOPPED };
-	int r;
+	int r = site_new(d, &d->site);
 
+	/* who is told to watch it there must not watch something else */
+	if (r != 0)
+		return r;
 	log_event(LOG_INFO, &started, "adosyncd", "%s started: %zu instances, pushing to %s", VERSION, d->n_sources,
 		  d->config->konnect.url);
 	d->control = control_new(d);

@@ -10,6 +10,7 @@
 #include "syncd.h"
 
 struct control;
+struct site;
 
 struct syncd {
 	struct loop *loop;
@@ -34,6 +35,9 @@ struct syncd {
 	struct loop_timer *watchdog;
 	int64_t watchdog_ms;		/* 0 = none */
 	struct control *control;	/* NULL when the socket cannot be made */
+	struct site *site;		/* NULL when nothing is listened on */
+	bool reload_refused;		/* the last one was */
+	int64_t reloaded;		/* Unix seconds: when the configuration in force was read */
 };
 
 /* The source of that name, or NULL. */

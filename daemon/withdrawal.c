@@ -25,6 +25,7 @@ struct withdrawal {
 	struct withdraw plan;
 	struct loop_timer *step;
 	struct transfer *transfer;
+	const char *method;	/* of its request */
 	unsigned tries;
 	withdrawal_done_fn done;
 	void *arg;
@@ -181,6 +182,7 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 
 	(void)t;
 	w->transfer = NULL;
+	sink_count(w->d->sink, w->method, r);
 	if (again && ++w->tries < TRIES_MAX) {
 		loop_timer_arm(w->step, RETRY_MS * (int64_t)w->tries);
 	} else if (again) {
@@ -216,6 +218,7 @@ static void on_step(void *arg)
 		answered(w);
 		return;
 	}
+	w->method = q.method;
 	if (sink_send(w->d->sink, &q, on_done, w, &w->transfer, &error) < 0)
 		fail(w, error);
 	free(error);

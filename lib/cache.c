@@ -457,6 +457,21 @@ int cache_open_copy(const char *directory, struct cache **ret, char **ret_notice
 	return e;
 }
 
+int64_t cache_bytes(const struct cache *c)
+{
+	static const char *const names[] = { CACHE_FILE, CACHE_FILE "-wal" };
+	int64_t bytes = 0;
+	struct stat st;
+
+	for (size_t i = 0; c->directory != NULL && i < ELEMENTSOF(names); i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", c->directory, names[i]);
+
+		if (stat(path, &st) == 0)
+			bytes += st.st_size;
+	}
+	return bytes;
+}
+
 static char *column_dup(sqlite3_stmt *st, int at)
 {
 	const unsigned char *s = sqlite3_column_text(st, at);

@@ -176,6 +176,7 @@ struct cache_counts {
 	uint32_t pending;
 	uint32_t creations;	/* of those pending: services to create that are not approved */
 	uint32_t parked;
+	uint32_t states[REPO_STATES];	/* repositories by enum repo_state, whatever is held of them */
 };
 int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret);
 
@@ -235,6 +236,9 @@ int cache_parked_next(struct cache *c, int64_t instance, int64_t after_id, struc
 int cache_stage_clear_some(struct cache *c, int64_t instance);
 int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw);
 int cache_stage_take(struct cache *c, int64_t instance, struct repo *ret, struct digest *ret_raw);
+
+/* Bytes on disk, with what is not written back yet; 0 for a copy in memory. */
+int64_t cache_bytes(const struct cache *c);
 
 /* Writes back what the operating system holds and gives memory back; after a poll, and before closing. */
 void cache_relax(struct cache *c);

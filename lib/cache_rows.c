@@ -349,6 +349,8 @@ int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret)
 		.creations = (uint32_t)sqlite3_column_int64(st, 5),
 		.parked = (uint32_t)sqlite3_column_int64(st, 6),
 	};
+	for (int i = 0; i < REPO_STATES; i++)
+		ret->states[i] = (uint32_t)sqlite3_column_int64(st, 7 + i);
 	(void)sqlite3_reset(st);
 	return 0;
 }

@@ -8,6 +8,7 @@
 /* The rows with work to do; the partial index pending_rows has the same words. */
 #define PENDING "parked IS NULL AND (have IS NOT want OR map_have IS NOT map_want)"
 #define CREATION "service_id IS NULL AND want IS NOT NULL AND approved = 0"
+#define IN_STATE(n) "total(kind = 0 AND state = " n ")"
 
 static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -49,7 +50,10 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_COUNTS] = "SELECT total(kind = 0 AND state <> 4 AND absent = 0), "
 		       "total(absent = 1 AND state <> 4), total(absent = 2 AND state <> 4), total(held <> 0), "
 		       "total(" PENDING "), "
-		       "total(" PENDING " AND " CREATION "), total(parked IS NOT NULL) FROM repository WHERE instance = ?1",
+		       "total(" PENDING " AND " CREATION "), total(parked IS NOT NULL), "
+		       IN_STATE("0") ", " IN_STATE("1") ", " IN_STATE("2") ", " IN_STATE("3") ", " IN_STATE("4") ", " IN_STATE("5") ", "
+		       IN_STATE("6")
+		       " FROM repository WHERE instance = ?1",
 	[SQL_KNOWN] = "SELECT id, guid, raw, state, absent, held FROM repository WHERE instance = ?1 AND guid > ?2 "
 		      "AND kind = 0 ORDER BY guid LIMIT ?3",
 	[SQL_COUNT] = "SELECT count(*) FROM repository WHERE instance = ?1 AND kind = 0",

@@ -75,6 +75,7 @@ struct config {
 	struct config_konnect konnect;
 	char *state_directory;
 	char *control_socket;
+	char *listen;		/* "" = nowhere; see address_parse() */
 	int log_level;		/* syslog priority */
 	enum log_format log_format;
 	struct config_instance *instances; /* in name order */

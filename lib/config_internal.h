@@ -73,6 +73,7 @@ void config_clear_section(enum config_section_kind kind, void *base);
 const char *config_check_path(const char *s);
 const char *config_check_directory(const char *s);
 const char *config_check_socket(const char *s);
+const char *config_check_listen(const char *s);
 const char *config_check_date(const char *s);
 const char *config_check_organization(const char *s);
 const char *config_check_display_name(const char *s);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "address.h"
 #include "config.h"
 #include "limits.h"
 
@@ -55,6 +56,13 @@ const char *config_check_socket(const char *s)
 	const char *why = config_check_directory(s);
 
 	return !why && strlen(s) >= SOCKET_PATH_MAX ? "is too long for a socket" : why;
+}
+
+const char *config_check_listen(const char *s)
+{
+	struct address a;
+
+	return *s && address_parse(s, &a) < 0 ? "is no address with a port" : NULL;
 }
 
 const char *config_check_date(const char *s)

@@ -45,6 +45,16 @@
 #define CONTROL_ANSWER_MAX ((size_t)64 << 20)	/* status of INSTANCES_MAX instances fits */
 #define CONTROL_IDLE_SEC 60			/* without a byte either way */
 
+/* The HTTP server on `listen`, which anybody may talk to who reaches it. */
+#define WEB_CLIENTS_MAX 16			/* one more, and the oldest that has not asked yet is cut off */
+#define WEB_CLIENT_SEC 10			/* from the connection to the end of the answer */
+#define WEB_HEAD_MAX ((size_t)8 << 10)		/* bytes of a request, which has no body */
+#define WEB_PATH_MAX 128			/* bytes of a path that may be one of ours */
+#define WEB_BODY_SKIPPED_MAX ((size_t)64 << 10)	/* bytes that may follow a request, so that its sender sees the answer */
+#define WEB_LINGER_SEC 2			/* and the time for that */
+#define WEB_ANSWER_MAX ((size_t)64 << 20)	/* metrics of INSTANCES_MAX instances fit */
+#define LOOP_OVERDUE_MAX_SEC 30			/* half the watchdog's time: the loop does not keep up */
+
 /* Times. */
 #define CONNECT_TIMEOUT_SEC 15
 #define STALL_BYTES_PER_SEC 1024		/* throttled listings arrive slowly, and are good */

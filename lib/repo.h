@@ -29,6 +29,8 @@ enum repo_state {
 	REPO_REMOVED,	/* proven, or approved */
 };
 
+#define REPO_STATES (REPO_REMOVED + 1)
+
 /* Reads one element of a listing. 0 and *ret; -EBADMSG and *ret_error (static text) when it is no repository. */
 int repo_parse(const char *p, size_t n, struct repo *ret, const char **ret_error);
 

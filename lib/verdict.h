@@ -21,6 +21,8 @@ enum verdict {
 	VERDICT_CACHE_FAILED,		/* what was answered cannot be kept; never of an answer */
 };
 
+#define VERDICT_KINDS (VERDICT_CACHE_FAILED + 1)
+
 /* One answer, or the lack of one. Texts may be NULL. */
 struct answer {
 	const char *transport_error;	/* why there is no complete answer: DNS, TLS, timeout, cut off */

@@ -202,7 +202,7 @@ class Demo:
         os.mkdir(os.path.join(self.dir, "instances.d"))
         self.write("konnect-token", TOKEN + "\n")
         self.write("adosyncd.conf", f'konnect {{ url = "{self.konnect.url}" }}\n'
-                   f'daemon {{\n\tstate_directory = "{self.dir}/state"\n\tcontrol_socket = "{self.dir}/control.sock"\n'
+                   f'daemon {{\n\tstate_directory = "{self.dir}/state"\n\tcontrol_socket = "{self.dir}/control.sock"\n\tlisten = ""\n'
                    '\tlog_level = "debug"\n\tlog_format = "json"\n}\n'
                    'defaults { poll_interval = "2s" }\n', 0o644)
         for name, projects in WORLD.items():

@@ -467,7 +467,7 @@ static void command(struct scenario *s, char **words, int n)
 /* "config" to "end": the file, whole, with what no scenario wants to say again. */
 static void read_config(struct scenario *s, FILE *f)
 {
-	char *text = xasprintf("daemon { state_directory = \"%s\" log_level = debug control_socket = \"%s/socket\" }\n", s->life.directory,
+	char *text = xasprintf("daemon { state_directory = \"%s\" log_level = debug control_socket = \"%s/socket\" listen = \"\" }\n", s->life.directory,
 			       s->life.directory),
 	     *more, *line = NULL;
 	size_t size = 0;

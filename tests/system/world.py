@@ -168,7 +168,7 @@ class World:
         self.instances = {}
         self.sections = {
             "konnect": {"url": self.konnect_url(), "rate_per_minute": 600000},
-            "daemon": {"state_directory": self.state, "control_socket": os.path.join(self.dir, "control.sock"),
+            "daemon": {"state_directory": self.state, "control_socket": os.path.join(self.dir, "control.sock"), "listen": "",
                        "log_level": "debug", "log_format": "json"},
             "defaults": {}}
         os.mkdir(os.path.join(self.dir, "instances.d"))

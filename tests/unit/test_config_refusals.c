@@ -55,7 +55,7 @@ static const struct {
 	  "reconcile_interval, create_limit, resource_type, proxy, ca_file\n"
 	  "f:3: regoin: unknown key in konnect; allowed: region, url, token_file, token_expires, rate_per_minute, max_in_flight, "
 	  "reconcile_interval, create_limit, resource_type, proxy, ca_file" },
-	{ D("listen = off"), "f:2: listen: unknown key in daemon; allowed: state_directory, control_socket, log_level, log_format" },
+	{ D("port = 1"), "f:2: port: unknown key in daemon; allowed: state_directory, control_socket, listen, log_level, log_format" },
 	{ DEF("organization = o"),
 	  "f:2: organization: unknown key in defaults; allowed: poll_interval, api_version, include, exclude, "
 	  "include_disabled, map_to, create, on_remove, remove_unexplained, removal_limit, share_pat, labels, proxy, ca_file" },
@@ -214,6 +214,8 @@ static const struct {
 	{ I("pat_expires = soon"), "f:3: pat_expires: \"soon\" is not a date; allowed: a date YYYY-MM-DD" },
 	{ D("control_socket = 'x'"),
 	  "f:2: control_socket: \"x\" is not an absolute path; allowed: an absolute path of at most 107 bytes" },
+	{ D("listen = 'localhost:80'"), "f:2: listen: \"localhost:80\" is no address with a port; allowed: ADDRESS:PORT with a number as "
+	  "address, [ADDRESS]:PORT for IPv6, :PORT for all addresses, or \"\" for none" },
 	{ K("token_file = ''"), "f:2: token_file: \"\" is empty; " SECRET_ALLOWED },
 	{ K("rate_per_minute = 0"), "f:2: rate_per_minute: \"0\" is out of range; allowed: 1 to 10000000" },
 	{ K("rate_per_minute = 10000001"), "f:2: rate_per_minute: \"10000001\" is out of range; allowed: 1 to 10000000" },

@@ -46,7 +46,7 @@ void operator_configure(void)
 	size_t size;
 	FILE *f = open_memstream(&all, &size);
 
-	fprintf(f, "daemon { state_directory = \"%s\" control_socket = \"%s/socket\" }\nkonnect { reconcile_interval = 10d }\n", y.life.directory,
+	fprintf(f, "daemon { state_directory = \"%s\" control_socket = \"%s/socket\" listen = \"\" }\nkonnect { reconcile_interval = 10d }\n", y.life.directory,
 		y.life.directory);
 	for (int i = 0; i < N_ORGS; i++) {
 		const struct org *o = &y.orgs[i];
