@@ -21,16 +21,6 @@ static json_int_t number(const json_t *o, const char *key)
 	return json_integer_value(json_object_get(o, key));
 }
 
-/* "3min", "2d 4h": the two largest units are enough. */
-static const char *rounded_span(char *buf, size_t n, int64_t d)
-{
-	if (d >= 2 * 86400)
-		d -= d % 3600;
-	else if (d >= 7200)
-		d -= d % 60;
-	return format_span(buf, n, d);
-}
-
 /* "3min ago", "in 2h", "now"; "-" for never. */
 static char *when(json_int_t at, json_int_t now)
 {
@@ -40,7 +30,7 @@ static char *when(json_int_t at, json_int_t now)
 		return xstrdup("-");
 	if (at == now)
 		return xstrdup("now");
-	(void)rounded_span(span, sizeof(span), at > now ? at - now : now - at);
+	(void)format_span_short(span, sizeof(span), at > now ? at - now : now - at);
 	return at > now ? xasprintf("in %s", span) : xasprintf("%s ago", span);
 }
 
@@ -241,7 +231,7 @@ static void print_why(const json_t *action)
 	if (*text(action, "why") != '\0')
 		printf(": %s", printable(shown, sizeof(shown), text(action, "why")));
 	if (since > 0 && since < now)
-		printf(", for %s", rounded_span(span, sizeof(span), now - since));
+		printf(", for %s", format_span_short(span, sizeof(span), now - since));
 	else if (since > 0)
 		printf(", just now");
 }

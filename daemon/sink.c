@@ -131,7 +131,8 @@ void sink_wake(struct sink *s)
 void sink_queue_wake(struct sink_queue *q, const struct cache_counts *counts, bool hold_creations)
 {
 	q->pushes = sink_queue_pushes(q);
-	q->stats = (struct sink_stats){ .total = counts->pending - (hold_creations ? counts->creations : 0) };
+	q->stats = (struct sink_stats){ .total = counts->pending - (hold_creations ? counts->creations : 0),
+					.began = loop_now_ms(q->sink->loop) };
 	q->creations = counts->creations;
 	q->hold_creations = hold_creations;
 	q->quiet = q->stats.total > CYCLE_LOGGED_MAX;

@@ -81,6 +81,7 @@ struct sink_stats {
 	uint32_t total;			/* rows that were pending when it was woken last */
 	uint32_t created, changed, adopted, repaired, parked;	/* since then */
 	uint32_t left;			/* given up in SINK_ONCE */
+	int64_t began;			/* when it was woken last, on loop_now_ms() */
 };
 const struct sink_stats *sink_queue_stats(const struct sink_queue *q);
 

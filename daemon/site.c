@@ -6,6 +6,7 @@
 #include "../lib/limits.h"
 #include "../lib/metrics.h"
 #include "../lib/out.h"
+#include "../lib/page.h"
 #include "../lib/util.h"
 #include "commands.h"
 #include "exit.h"
@@ -15,7 +16,6 @@
 #include "syncd_internal.h"
 #include "web.h"
 
-#define TEXT_TYPE "text/plain; charset=utf-8"
 #define KEPT_MS 1000	/* whoever asks more often gets what was made before: it is work */
 
 struct route;
@@ -29,7 +29,7 @@ struct site {
 };
 
 struct route {
-	const char *path, *type;
+	const char *path, *type, *policy;
 	int (*make)(struct site *s, struct out *o);	/* the status */
 	bool kept;
 };
@@ -92,6 +92,16 @@ static int make_metrics(struct site *s, struct out *o)
 	return 200;
 }
 
+static int make_page(struct site *s, struct out *o)
+{
+	struct status status;
+
+	snapshot_take(s->d, true, &status);
+	page_write(o, &status);
+	snapshot_done(&status);
+	return 200;
+}
+
 /* What adosyncctl --json status says. */
 static int make_status(struct site *s, struct out *o)
 {
@@ -111,11 +121,12 @@ static int make_status(struct site *s, struct out *o)
 }
 
 static const struct route routes[] = {
-	{ "/metrics", METRICS_TYPE, make_metrics, true },
-	{ "/status", "application/json", make_status, true },
-	{ "/healthz", TEXT_TYPE, make_health, false },
-	{ "/readyz", TEXT_TYPE, make_ready, false },
-	{ "/freshz", TEXT_TYPE, make_fresh, false },
+	{ "/", "text/html; charset=utf-8", page_policy, make_page, true },
+	{ "/metrics", METRICS_TYPE, WEB_POLICY, make_metrics, true },
+	{ "/status", "application/json", WEB_POLICY, make_status, true },
+	{ "/healthz", WEB_TEXT, WEB_POLICY, make_health, false },
+	{ "/readyz", WEB_TEXT, WEB_POLICY, make_ready, false },
+	{ "/freshz", WEB_TEXT, WEB_POLICY, make_fresh, false },
 };
 
 static void on_forget(void *arg)
@@ -136,7 +147,8 @@ static void make(struct site *s, const struct route *r, struct web_answer *ret)
 	buf_clear(&ret->body);
 	o.error = 0;
 	ret->status = 500;
-	ret->type = TEXT_TYPE;
+	ret->type = WEB_TEXT;
+	ret->policy = WEB_POLICY;
 	out_text(&o, "the answer is too long\n");
 }
 
@@ -151,6 +163,7 @@ static void answer(void *arg, const char *path, struct web_answer *ret)
 		if (strcmp(r->path, path) != 0)
 			continue;
 		ret->type = r->type;
+		ret->policy = r->policy;
 		if (s->kept_of == r) {
 			ret->status = 200;
 			(void)buf_add(&ret->body, s->kept.data, s->kept.len);

@@ -13,6 +13,7 @@
 #include "syncd_internal.h"
 
 #define ACTIONS_SHOWN 5
+#define PUSH_KNOWN_MS 10000	/* of pushing, before it is said how long the rest will take */
 #define ACTIONS_READ_MAX 5000	/* rows of all instances together: the loop has other work */
 
 bool snapshot_is_fresh(const struct syncd *d, const struct source *s, int64_t now)
@@ -57,7 +58,17 @@ static void take_actions(struct syncd *d, const struct source *s, struct status_
 	ret->n_actions = t.n;
 }
 
-static void take_push(const struct source *s, struct status_instance *ret)
+/* Seconds, once it can be told. */
+static int64_t push_left(const struct sink_stats *p, uint32_t done, int64_t now_ms)
+{
+	int64_t passed = now_ms - p->began;
+
+	if (passed < PUSH_KNOWN_MS || done == 0 || done >= p->total)
+		return 0;
+	return passed * (p->total - done) / done / 1000;
+}
+
+static void take_push(const struct syncd *d, const struct source *s, struct status_instance *ret)
 {
 	const struct cache_counts *n = source_counts(s);
 	const struct sink_stats *p = sink_queue_stats(source_queue(s));
@@ -66,6 +77,7 @@ static void take_push(const struct source *s, struct status_instance *ret)
 	ret->pushing = !sink_queue_idle(source_queue(s));
 	ret->push_total = p->total;
 	ret->push_done = done < p->total ? done : p->total;
+	ret->push_left = ret->pushing ? push_left(p, done, loop_now_ms(d->loop)) : 0;
 	ret->pending = ret->pushing ? ret->push_total - ret->push_done : n->pending;
 	ret->parked = n->parked + (ret->pushing ? p->parked : 0);
 	ret->held = n->held + (source_holds_creations(s) ? n->creations : 0);
@@ -80,6 +92,7 @@ static void take_instance(const struct syncd *d, const struct source *s, int64_t
 
 	*ret = (struct status_instance){
 		.name = config->name, .organization = config->organization, .display_name = config->display_name,
+		.pat_file = config->pat_file,
 		.state = schedule_shown(sch), .polling = sch->state == INSTANCE_POLLING, .verdict = sch->verdict,
 		.why = source_trouble(s), .refused = sink_queue_refused(source_queue(s)),
 		.fresh = snapshot_is_fresh(d, s, now),
@@ -89,7 +102,7 @@ static void take_instance(const struct syncd *d, const struct source *s, int64_t
 		.poll_interval = config->poll_interval, .pat_expires = date_of(config->pat_expires),
 		.counts = *source_counts(s), .polls = *source_polls(s),
 	};
-	take_push(s, ret);
+	take_push(d, s, ret);
 }
 
 static int64_t resident_bytes(void)

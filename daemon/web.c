@@ -19,8 +19,6 @@
 
 #define BACKLOG 64
 #define ACCEPT_AGAIN_MS 1000	/* when there is no descriptor for another connection */
-#define TEXT_TYPE "text/plain; charset=utf-8"
-#define NOTHING_POLICY "default-src 'none'"
 
 enum phase {
 	CLIENT_ASKS,	/* its request arrives */
@@ -107,7 +105,7 @@ static void client_write(struct client *c)
 static void client_answer(struct client *c, int refusal, const struct web_request *q)
 {
 	static const char words[] = "only GET and HEAD are answered here, in HTTP/1.1\n";
-	struct web_answer a = { .status = refusal < 0 ? -refusal : 405, .type = TEXT_TYPE, .policy = NOTHING_POLICY };
+	struct web_answer a = { .status = refusal < 0 ? -refusal : 405, .type = WEB_TEXT, .policy = WEB_POLICY };
 
 	buf_init(&a.body, WEB_ANSWER_MAX);
 	if (refusal == 0 && q->method != WEB_OTHER)

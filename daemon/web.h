@@ -7,11 +7,15 @@
 struct loop;
 struct web;
 
+#define WEB_TEXT "text/plain; charset=utf-8"
+#define WEB_POLICY "default-src 'none'; frame-ancestors 'none'"
+
+/* It begins as an empty text under a policy that allows nothing. */
 struct web_answer {
 	int status;
 	const char *type;	/* of the content; static */
 	const char *policy;	/* Content-Security-Policy; static */
-	struct buf body;	/* empty when the answer is asked for */
+	struct buf body;
 };
 
 /* Answers a request for a path (as it was sent, without the query). It is called for GET and HEAD only. */

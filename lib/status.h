@@ -32,6 +32,7 @@ struct status_action {
 struct status_instance {
 	const char *name, *organization;
 	const char *display_name;	/* NULL: none is configured */
+	const char *pat_file;		/* its name */
 	enum instance_state state;	/* while polling, the one it came from */
 	bool polling;
 	enum verdict verdict;		/* of the last poll */
@@ -45,6 +46,7 @@ struct status_instance {
 	uint32_t pending, parked, held;	/* as of now, what is under way included */
 	bool pushing;
 	uint32_t push_done, push_total;	/* while pushing */
+	int64_t push_left;		/* seconds until it is over if it goes on like this, 0 = not known */
 	struct status_pushes pushes;
 	struct status_polls polls;
 	struct status_action *actions;	/* the first of those that wait for approval */

@@ -164,6 +164,15 @@ const char *format_span(char *buf, size_t n, int64_t sec)
 	return buf;
 }
 
+const char *format_span_short(char *buf, size_t n, int64_t sec)
+{
+	if (sec >= 2 * 86400)
+		sec -= sec % 3600;
+	else if (sec >= 7200)
+		sec -= sec % 60;
+	return format_span(buf, n, sec);
+}
+
 static int digits(const char **s, size_t n, int *ret)
 {
 	int v = 0;

@@ -36,6 +36,9 @@ int parse_span(const char *s, int64_t *ret_sec);
 /* Writes a span in the same form, largest unit first; returns buf. */
 const char *format_span(char *buf, size_t n, int64_t sec);
 
+/* The same, without what does not matter at that length: seconds above two hours, minutes above two days. */
+const char *format_span_short(char *buf, size_t n, int64_t sec);
+
 /* YYYY-MM-DD to Unix seconds at 00:00 UTC. 0 or -EINVAL. */
 int parse_date(const char *s, int64_t *ret);
 
