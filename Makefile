@@ -177,6 +177,8 @@ install: all
 	install -D -m 0644 conf/man/adosyncd.8 $(DESTDIR)$(PREFIX)/share/man/man8/adosyncd.8
 	install -D -m 0644 conf/man/adosyncd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/adosyncd.conf.5
 	install -D -m 0644 conf/adosyncd.conf $(DESTDIR)$(PREFIX)/share/doc/adosyncd/adosyncd.conf
+	install -D -m 0644 conf/prometheus/adosyncd.yml $(DESTDIR)$(PREFIX)/share/doc/adosyncd/prometheus/adosyncd.yml
+	install -D -m 0644 conf/prometheus/adosyncd.rules.yml $(DESTDIR)$(PREFIX)/share/doc/adosyncd/prometheus/adosyncd.rules.yml
 	install -D -m 0644 systemd/credentials.conf.example $(DESTDIR)$(PREFIX)/share/doc/adosyncd/credentials.conf.example
 	install -D -m 0644 conf/instances.d/contoso.conf.example $(DESTDIR)$(PREFIX)/share/doc/adosyncd/contoso.conf.example
 
@@ -198,6 +200,8 @@ check-system:
 	@tests/install-deps deb
 	@tests/install-deps busybox cpio debian-archive-keyring e2fsprogs iproute2 lintian mmdebstrap netavark podman python3 python3-yaml \
 		qemu-system-x86 qemu-utils runc socat systemd-container
+	@tests/install-deps prometheus || echo "prometheus cannot be had here, and its test is skipped"
+	@tests/install-deps chromium-headless-shell || echo "a browser cannot be had here, and its test is skipped"
 	@tests/root/run
 
 # What the daemon and the simulators say, against the published documents: SPECS is a folder with Kong's and Microsoft's.

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """A daemon in a state that is worth looking at, and what a browser makes of its page.
 
-    page.py BROWSER DIRECTORY
+    page.py BROWSER DIRECTORY [all]
 
-Four organizations: one in step, one whose PAT has expired, one with something held, one in the middle of its first sync.
-Writes DIRECTORY/{desktop,phone}-{light,dark}.png, and one line for each check: ok, not ok."""
+Four organizations: one in step, one whose PAT has expired, one with something held (whose name tries to be a script), one in
+the middle of its first sync. Writes DIRECTORY/desktop-light.png and phone-dark.png, and one line for each check: ok, not ok.
+With "all" the other two as well, and no name is odd: for the documentation."""
 
 import datetime
 import html.parser
@@ -20,8 +21,11 @@ from control import ctl  # noqa: E402
 from web import Web  # noqa: E402
 from world import World, wait_until  # noqa: E402
 
-SCRIPT = "<script>document.title='owned'</script>"
-SIZES = {"desktop": "1280,1080", "phone": "390,2300"}
+ALL = sys.argv[3:] == ["all"]
+EVIL = "" if ALL else "<script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
+SIZES = {"desktop": "1180,1215", "phone": "390,2300"}
+PICTURES = [("desktop", "light"), ("phone", "dark")] + ([("desktop", "dark"), ("phone", "light")] if ALL else [])
+SCHEMES = {"dark": 0, "light": 1}    # as Blink numbers them
 failed = []
 
 
@@ -51,6 +55,7 @@ class Text(html.parser.HTMLParser):
         super().__init__()
         self.text = []
         self.tags = []
+        self.title = document.partition("<title>")[2].partition("</title>")[0]
         self.feed(document)
 
     def handle_starttag(self, tag, attrs):
@@ -73,7 +78,7 @@ def settle(world):
         world.organization(name, [{"project": projects[n % 3], "name": f"{projects[n % 3].lower()}-service-{n}"}
                                   for n in range(count)])
     world.instance("contoso", display_name="Contoso", pat_expires=in_days(171))
-    world.instance("fabrikam", display_name=f"Fabrikam {SCRIPT}" if "--names" in sys.argv else "Fabrikam", pat_expires=in_days(9))
+    world.instance("fabrikam", display_name=f"Fabrikam{EVIL}", pat_expires=in_days(9))
     world.instance("northwind", display_name="Northwind Traders", pat_expires=in_days(-1))
     assert world.once().code == 0
     for n in range(11):
@@ -88,7 +93,7 @@ def settle(world):
 def ready(web):
     now = {i["name"]: i for i in web.status()["instances"]}
     return now["fabrikam"]["held"] and now["northwind"]["state"] == "credential" and now.get("tailspin", {}).get("pushing", {}).get(
-        "done", 0) > 500
+        "done", 0) > (900 if ALL else 350)
 
 
 def look(program, directory, web):
@@ -102,14 +107,14 @@ def look(program, directory, web):
                   "Pushed to Konnect", "adosyncctl approve fabrikam "):
         check(f"it says \"{words}\"", words in text, text)
     bars = [attrs for tag, attrs in page.tags if tag == "progress"]
-    check("one progress bar", len(bars) == 1 and 500 < int(bars[0]["value"]) < int(bars[0]["max"]) == 2400, bars)
-    check("no script", not [tag for tag, _ in page.tags if tag == "script"])
-    for size, window in SIZES.items():
-        for scheme, number in (("dark", 0), ("light", 1)):
-            _, complaints = browser(program, directory, url, f"--screenshot={directory}/{size}-{scheme}.png", f"--window-size={window}",
-                                    f"--blink-settings=preferredColorScheme={number}")
-            file = f"{directory}/{size}-{scheme}.png"
-            check(f"a picture, {size}, {scheme}", os.path.getsize(file) > 20000 and complaints == [], complaints)
+    check("one progress bar", len(bars) == 1 and 350 < int(bars[0]["value"]) < int(bars[0]["max"]) == 2400, bars)
+    check("no script, and no picture", not [tag for tag, _ in page.tags if tag in ("script", "img")])
+    check("a name is a name", "owned" not in page.title and (EVIL in "".join(page.text)), page.title)
+    for size, scheme in PICTURES:
+        file = f"{directory}/{size}-{scheme}.png"
+        _, complaints = browser(program, directory, url, f"--screenshot={file}", f"--window-size={SIZES[size]}",
+                                f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}")
+        check(f"a picture, {size}, {scheme}", os.path.getsize(file) > 20000 and complaints == [], complaints)
 
 
 def main():

@@ -1,5 +1,8 @@
 """What is served on `listen`: health, freshness, status, metrics and the page; and whom it serves."""
 
+import base64
+import hashlib
+import html
 import os
 import re
 import signal
@@ -329,3 +332,107 @@ def test_no_secret_is_served(world):
         web.get(path)
     assert any("adosyncd_build_info" in text for text in world.outputs)
     assert not [text for text in world.outputs if TOKEN in text]
+
+
+# The page.
+
+def style_hash(document):
+    [style] = re.findall(r"<style>(.*?)</style>", document, re.S)
+    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+
+def articles(document):
+    """{name: the part of the page about it, Konnect's aside}"""
+    return {re.search(r"<small>([^<,]*)", part).group(1): part for part in document.split("<article")[2:]}
+
+
+def test_the_page_is_self_contained(world):
+    web = running(world)
+    answer = web.get("/")
+    assert answer.status == 200 and answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers.items() >= SECURE.items()
+    policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
+    assert policy["style-src"] == f"'{style_hash(answer.body)}'", "PAGE_STYLE_HASH in lib/page_style.h"
+    assert not re.search(r"<script|<form|<iframe| style=| on[a-z]+=|javascript:", answer.body)
+    assert not re.search(r"""(?:src|href)=["'](?!/|data:image/svg)""", answer.body)
+    for path in re.findall(r'href="(/[a-z]+)"', answer.body):
+        assert web.get(path).status == 200
+    assert web.get("/", "HEAD").body == ""
+
+
+def test_names_are_shown_as_they_are(world):
+    evil = "<script>alert(\"x\")</script>&amp;'"
+    world.repos("contoso", project=evil, count=12)
+    world.instance("contoso", display_name=evil, poll_interval="1h")
+    assert world.once().code == 0
+    for n in range(9):
+        world.delete_repo("contoso", world.repo_id("contoso", evil, f"repo-{n}"), recycle=False)
+    web = Web(world)
+    assert ctl(world, "sync").code == 0
+    web.daemon.wait("held")
+    document = wait_until("it is held", lambda: next((d for d in [web.get("/").body] if "approve contoso" in d), None))
+    assert "<script" not in document
+    assert html.unescape(document).count(evil) >= 6    # as its name, and in five of what is held
+
+
+def test_each_state_is_visible(world):
+    """One page on which everything is wrong that can be, and a command that helps where there is one."""
+    names = ("fine", "expired", "gone", "down", "slow", "paused", "held")
+    for name in names:
+        world.repos(name, count=12)
+        world.instance(name, poll_interval="1h")
+    assert world.once().code == 0
+    world.ado.control("PATCH", "/org", {"name": "expired", "pat_state": "expired"})
+    world.ado.fault("status", status=404, org="gone", times=-1)
+    world.ado.fault("status", status=500, org="down", times=-1)
+    world.ado.fault("429", org="slow", times=-1)
+    for n in range(9):
+        world.delete_repo("held", world.repo_id("held", "Payments", f"repo-{n}"), recycle=False)
+    web = Web(world)
+    assert ctl(world, "sync").code == 0
+    assert ctl(world, "pause", "paused").code == 0
+    for name, state in (("expired", "credential"), ("gone", "blocked"), ("slow", "throttled"), ("paused", "paused")):
+        in_state(world, state, name)
+    web.daemon.wait("poll_failed", "down")
+    web.daemon.wait("held", "held")
+    part = articles(wait_until("an answer that is not the one before", lambda: next(
+        (d for d in [web.get("/").body] if "approve held" in d and "state\">paused" in d), None)))
+    assert set(part) == set(names)
+    assert "The catalog is in step with it." in part["fine"] and "class=\"ok\"" in part["fine"]
+    assert "Its PAT is not accepted" in part["expired"] and "expired.pat" in part["expired"] and "class=\"bad\"" in part["expired"]
+    assert "check the name" in part["gone"] and "adosyncctl sync gone" in part["gone"] and "class=\"bad\"" in part["gone"]
+    assert "tried again by itself" in part["down"] and "class=\"warn\"" in part["down"]
+    assert "asks to wait" in part["slow"] and ">throttled" in part["slow"]
+    assert "adosyncctl resume paused" in part["paused"] and "class=\"off\"" in part["paused"]
+    assert "9 of 12 repositories are missing" in part["held"] and "and 4 more" in part["held"]
+    m = web.metrics()
+    assert m["adosyncd_repositories_held"]['name="held"'] == 9
+    for name, state in (("expired", "credential"), ("gone", "blocked"), ("slow", "throttled"), ("paused", "paused"), ("fine", "waiting")):
+        assert m["adosyncd_instance_state"][f'name="{name}",state="{state}"'] == 1
+    # and the command that the page shows is the one that helps
+    [hash_] = re.findall(r"<code>adosyncctl approve held ([0-9a-f]{12})</code>", part["held"])
+    assert ctl(world, "approve", "held", hash_).code == 0
+    wait_until("nothing is held", lambda: "approve held" not in web.get("/").body)
+
+
+def test_progress_and_konnect(world):
+    """A long first sync shows how far it is; a Konnect that is lost is the first thing on the page."""
+    world.repos("contoso", count=150)
+    world.instance("contoso", poll_interval="1h")
+    world.configure("konnect", rate_per_minute=1200)
+    web = Web(world)
+
+    def progress():
+        found = re.search(r'<progress value="(\d+)" max="(\d+)">', web.get("/").body)
+        return found if found and int(found[1]) > 20 else None
+
+    found = wait_until("progress", progress)
+    assert int(found[1]) < int(found[2]) == 150
+    assert web.metric("adosyncd_repositories_pending", name="contoso") > 0
+    world.konnect.fault("status", status=503, times=-1)
+    web.daemon.wait("sink_lost")
+    document = wait_until("it shows", lambda: next((d for d in [web.get("/").body] if ">backoff<" in d), None))
+    assert "Nothing can be pushed to Konnect" in document
+    assert document.index(">backoff<") < document.index(">contoso<")
+    wait_until("the metric", lambda: web.metric("adosyncd_konnect_state", state="backoff") == 1)
