@@ -78,7 +78,7 @@ static void take_push(const struct syncd *d, const struct source *s, struct stat
 	ret->push_total = p->total;
 	ret->push_done = done < p->total ? done : p->total;
 	ret->push_left = ret->pushing ? push_left(p, done, loop_now_ms(d->loop)) : 0;
-	ret->pending = ret->pushing ? ret->push_total - ret->push_done : n->pending;
+	ret->pending = ret->pushing ? ret->push_total - ret->push_done : n->pending - (source_holds_creations(s) ? n->creations : 0);
 	ret->parked = n->parked + (ret->pushing ? p->parked : 0);
 	ret->held = n->held + (source_holds_creations(s) ? n->creations : 0);
 	ret->pushes = sink_queue_pushes(source_queue(s));

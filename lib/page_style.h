@@ -2,7 +2,7 @@
  * it has to be. */
 #pragma once
 
-#define PAGE_STYLE_HASH "sha256-6OaYt2XiiIz2PvCXyRrtr4uxb7mjMGXGqZaL+RS5/hQ="
+#define PAGE_STYLE_HASH "sha256-rxf/istHNwgnB6rs+ZsgQPKxyXNc6wFrTWn28bYYouY="
 
 #define PAGE_STYLE \
 	":root{color-scheme:light dark;--bg:#f4f5f7;--card:#fff;--fg:#1c2024;--dim:#5d6670;--line:#dfe3e8;--code:#eef1f4;" \
@@ -41,5 +41,5 @@
 	"dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:.8rem 0 0;padding-top:.7rem;" \
 	"border-top:1px solid var(--line);font-size:.92rem}dt{color:var(--dim)}dd{margin:0;text-align:right}" \
 	"dd small{color:var(--dim);font-size:1em}" \
-	"footer{padding-top:0;padding-bottom:2rem;color:var(--dim);font-size:.85rem}a{color:inherit}" \
+	"footer{padding-top:1rem;padding-bottom:2rem;color:var(--dim);font-size:.85rem}a{color:inherit}" \
 	"@media(max-width:30rem){body{font-size:16px}body>*{padding-left:.75rem;padding-right:.75rem}body>header p{font-size:1.3rem}}"
