@@ -116,7 +116,7 @@ check-replay: $(REPLAY_BIN)
 
 # a year of fifty organizations, three times
 check-year: $(YEAR_RUN)
-	@$(YEAR_RUN) 1 2 3
+	@nice $(YEAR_RUN) 1 2 3
 
 # a build in which each guard against wrong removals can be taken out, and the tests that fail then
 check-guards:
@@ -127,7 +127,7 @@ guards: all $(UNIT_BIN)
 	@tests/guards.sh $(BUILD)
 
 check-programs: all
-	@ADOSYNCD=$(CURDIR)/$(BUILD)/adosyncd $(PYTHON) -m pytest -q -p no:cacheprovider tests/system
+	@ADOSYNCD=$(CURDIR)/$(BUILD)/adosyncd tests/run-system $(PYTHON)
 
 # ADOSYNCD_YEARS years, a kill at every point there is, and ADOSYNCD_WORLDS random worlds; about two hours
 .PHONY: soak

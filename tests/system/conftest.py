@@ -1,7 +1,8 @@
 """Every test of the program gets a world of its own, and must leave no violation of the published interfaces and no
 secret anywhere. Tests marked `waits` spend their time waiting (for a backoff, a watch): they run side by side, from
-the start."""
+the start. ADOSYNCD_SHARD=K/N runs every Nth test, the Kth first."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +13,12 @@ SIDE_BY_SIDE = 8
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "waits: mostly waits, and runs side by side with others")
+
+
+def pytest_collection_modifyitems(config, items):
+    shard, of = (int(number) for number in os.environ.get("ADOSYNCD_SHARD", "1/1").split("/"))
+    config.hook.pytest_deselected(items=[item for number, item in enumerate(items) if number % of != shard - 1])
+    items[:] = items[shard - 1::of]
 
 
 def check(world):
