@@ -85,6 +85,7 @@ def test_hostile_requests(world):
     assert levels <= {"debug", "info", "notice"}, web.daemon.log
 
 
+@pytest.mark.waits
 def test_slow_clients_hold_nothing_up(world):
     """More than there is room for say nothing, or half of it; others are served at once, and the daemon works on."""
     web = running(world)
@@ -182,6 +183,7 @@ def test_an_address_of_nobody(world, listen, code):
     assert [e for e in result.events if e["level"] == "error" and e["message"].startswith(f"{listen} cannot be used: ")]
 
 
+@pytest.mark.waits
 def test_a_restart_at_once(world):
     """What is left of connections does not keep the port."""
     web = running(world)
@@ -221,6 +223,7 @@ def test_status_is_what_adosyncctl_says(world):
     assert of_web == of_ctl
 
 
+@pytest.mark.waits
 def test_fresh(world):
     world.synced("contoso", poll_interval="1h")
     world.synced("fabrikam", poll_interval="1s")
@@ -234,6 +237,7 @@ def test_fresh(world):
     assert web.metric("adosyncd_instance_fresh", name="contoso") == 1
 
 
+@pytest.mark.waits
 def test_ready_until_the_stop(world):
     """A stop that waits for a write in flight."""
     web = running(world)
@@ -249,6 +253,7 @@ def test_ready_until_the_stop(world):
     assert web.daemon.process.wait(6) == 0
 
 
+@pytest.mark.waits
 def test_a_loop_that_stood_still(world):
     """While it stands still nobody answers; afterwards it is healthy, and the lag says what happened."""
     web = running(world, poll_interval="1s")
@@ -296,6 +301,7 @@ def test_metrics_of_a_first_sync(world):
     assert counted == sent and sum(m["adosyncd_konnect_requests_total"].values()) == sum(sent.values())
 
 
+@pytest.mark.waits
 def test_metrics_of_failures(world):
     """Each is counted under its own name; a counter never goes back."""
     web = running(world, poll_interval="1s")
@@ -311,6 +317,7 @@ def test_metrics_of_failures(world):
     assert web.metric("adosyncd_polls_total", name="contoso", verdict="ok") > ok
 
 
+@pytest.mark.waits
 def test_metrics_of_a_refused_reload(world):
     web = running(world)
     assert web.metric("adosyncd_config_last_reload_successful") == 1
@@ -416,6 +423,7 @@ def test_each_state_is_visible(world):
     wait_until("nothing is held", lambda: "approve held" not in web.get("/").body)
 
 
+@pytest.mark.waits
 def test_progress_and_konnect(world):
     """A long first sync shows how far it is; a Konnect that is lost is the first thing on the page."""
     world.repos("contoso", count=150)
