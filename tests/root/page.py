@@ -23,7 +23,7 @@ from world import World, wait_until  # noqa: E402
 
 ALL = sys.argv[3:] == ["all"]
 EVIL = "" if ALL else "<script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
-SIZES = {"desktop": "1180,1215", "phone": "390,2300"}
+SIZES = {"desktop": "1180,1250", "phone": "390,2300"}
 PICTURES = [("desktop", "light"), ("phone", "dark")] + ([("desktop", "dark"), ("phone", "light")] if ALL else [])
 SCHEMES = {"dark": 0, "light": 1}    # as Blink numbers them
 failed = []
