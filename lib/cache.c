@@ -179,10 +179,17 @@ bool cache_is_damaged(const struct cache *c)
 const char *cache_error(struct cache *c)
 {
 	const struct cache_failure *f = &c->failure;
+	char *text;
 
-	free(c->error);
-	c->error = xasprintf("%s%s" CACHE_FILE ": %s%s%s", c->directory != NULL ? c->directory : "", c->directory != NULL ? "/" : "",
+	text = xasprintf("%s%s" CACHE_FILE ": %s%s%s", c->directory != NULL ? c->directory : "", c->directory != NULL ? "/" : "",
 			     f->cause, f->advice != NULL ? "; " : "", f->advice != NULL ? f->advice : "");
+	/* asked for twice it is the same text, and stays where it is */
+	if (c->error != NULL && strcmp(c->error, text) == 0) {
+		free(text);
+	} else {
+		free(c->error);
+		c->error = text;
+	}
 	return c->error;
 }
 

@@ -35,7 +35,7 @@ struct cache *cache_close(struct cache *c);
 /* The cache's own random key for digests. */
 const uint8_t *cache_key(const struct cache *c);
 
-/* The last error in words, for the log: which file, what is wrong with it, and what to do. */
+/* The last error in words, for the log: which file, what is wrong with it, and what to do. Borrowed until there is another. */
 const char *cache_error(struct cache *c);
 
 /* Writes gather in one transaction, which the first of them begins. It ends here, or by itself when it has
