@@ -171,7 +171,7 @@ def test_status_shows_what_is_missing(world):
 @pytest.mark.waits
 def test_status_during_a_first_sync(world):
     """What is pending shrinks and the percentage grows, to the end."""
-    world.repos("contoso", count=150)
+    world.repos("contoso", count=300)
     world.instance("contoso", poll_interval="1h")
     world.konnect.control("POST", "/settings", {"latency_ms": 80})
     world.start()
@@ -185,13 +185,13 @@ def test_status_during_a_first_sync(world):
     pushing = [s for s in seen if "pushing" in s]
     assert len(pushing) > 5
     for s in pushing:
-        assert s["pushing"]["total"] == s["repositories"] == 150
-        assert s["pending"] == 150 - s["pushing"]["done"]
-        assert s["pushing"]["percent"] == s["pushing"]["done"] * 100 // 150
+        assert s["pushing"]["total"] == s["repositories"] == 300
+        assert s["pending"] == 300 - s["pushing"]["done"]
+        assert s["pushing"]["percent"] == s["pushing"]["done"] * 100 // 300
     percents = [s["pushing"]["percent"] for s in pushing]
     assert percents == sorted(percents) and len(set(percents)) > 5
     assert percents[0] < 50 < percents[-1]
-    assert seen[-1]["state"] == "waiting" and len(world.services()) == 150
+    assert seen[-1]["state"] == "waiting" and len(world.services()) == 300
 
 
 def test_progress_in_words(world):
