@@ -180,10 +180,10 @@ static void measure(void)
 
 	life_kill(&y.life);
 	held = (int64_t)(before - mallinfo2().uordblks);
-	if ((month == 2 || month == 3) && held > y.f.memory_early) {
+	if ((month == 2 || month == 3) && (y.f.memory_early == 0 || held < y.f.memory_early)) {
 		y.f.memory_early = held;
 		y.f.cache_early = cache_size();
-	} else if (month >= 11 && held > y.f.memory_late) {
+	} else if (month >= 11 && (y.f.memory_late == 0 || held < y.f.memory_late)) {
 		y.f.memory_late = held;
 		y.f.cache_late = cache_size();
 	}

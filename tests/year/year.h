@@ -71,7 +71,8 @@ struct figures {
 		caches_lost, konnect_edits, approvals, holds;
 	uint64_t lines[8];		/* by priority */
 	uint64_t busiest;		/* lines of notice or more of one instance in one day */
-	/* of the daemon alone, in bytes, when it held most in months 2 and 3, and in 11 and later, with the cache then */
+	/* of the daemon alone, in bytes, when it held least (nothing was under way) in months 2 and 3, and in 11 and later, with the
+	 * cache then */
 	int64_t memory_early, memory_late, cache_early, cache_late;
 };
 
