@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import crash  # noqa: E402
 from world import Result, World  # noqa: E402
 
-CUTS = int(os.environ.get("ADOSYNCD_POWERCUTS") or 5)
+CUTS = int(os.environ.get("ADOSYNCD_POWERCUTS") or 3)
 SECONDS = 60
 # many more than may be in flight: a cache that has lost what it knew repeats as many
 crash.COUNT = 24
@@ -169,7 +169,7 @@ def main():
     life = Life(Machine(*sys.argv[1:]))
     try:
         while life.kills < CUTS:
-            life.cuts(crash.First(), min(2, CUTS - life.kills), chance)
+            life.cuts(crash.First(), min(1, CUTS - life.kills), chance)
             # goes on from what the last one left, for as long as the few removals of each burst are within the limit of a day
             life.round = 1
             life.cuts(crash.Synced(), min(5, CUTS - life.kills), chance)

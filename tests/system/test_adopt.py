@@ -296,7 +296,8 @@ def test_a_comparison_that_is_due_comes_with_the_start(world):
         world.cache(f"UPDATE instance SET last_reconcile = {at}")
         world.forget_requests()
         daemon = world.start()
-        wait_until("a comparison", lambda: world.requests() == LISTS)
+        wait_until("a comparison", lambda: any("compared with Konnect" in e["message"] for e in daemon.events))
+        assert world.requests() == LISTS
         assert daemon.stop().code == 0
         [[last]] = world.cache("SELECT last_reconcile FROM instance")
         assert abs(last - time.time()) < 60

@@ -40,7 +40,7 @@ def test_sync_all_and_some(world):
 def test_sync_answers_at_once_and_is_remembered(world):
     """While it is polled: once more afterwards, however often it was asked for."""
     daemon = running(world)
-    world.ado.fault("slow", seconds=1)
+    world.ado.fault("slow", seconds=4)
     ctl(world, "sync")
     polls(world, "contoso", 1)
     for _ in range(3):
