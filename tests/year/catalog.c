@@ -198,6 +198,20 @@ void catalog_edit(void)
 	}
 }
 
+void catalog_forget(void)
+{
+	const char *id;
+	json_t *o;
+
+	json_object_foreach(fake_konnect_objects(), id, o) {
+		const struct org *org = azure_org(label(o, "azure-devops-instance"));
+		_cleanup_free_ char *team = org != NULL ? xasprintf("t%u", org->label) : NULL;
+
+		if (org != NULL && *label(o, "team") != '\0' && strcmp(label(o, "team"), team) != 0)
+			json_object_set_new(o, "left", json_string(label(o, "team")));
+	}
+}
+
 /* What there is of one repository. */
 struct found {
 	unsigned services, mappings, resources, archived, orphaned;
@@ -247,7 +261,7 @@ static void judge_listed(const struct org *o, const struct repo_life *r, const s
 		return;
 	}
 	field(o, r, "the state", label(f->service, "azure-devops-state"), r->disabled ? "disabled" : "active");
-	field(o, r, "the team", label(f->service, "team"), o->label > 0 ? team : "");
+	field(o, r, "the team", label(f->service, "team"), o->label > 0 ? team : text(f->service, "left"));
 	field(o, r, "the name", text(git_repo, "name"), r->name);
 	field(o, r, "the link", text(git_repo, "link"), link);
 	field(o, r, "somebody's label", label(f->service, "own"), text(f->service, "own"));

@@ -111,6 +111,7 @@ void operator_lose_cache(void)
 		(void)unlink(path);
 	}
 	y.f.caches_lost++;
+	catalog_forget();
 	operator_restart();
 }
 

@@ -65,15 +65,18 @@ struct org {
 	int64_t remove_unexplained;	/* days, 0 = never */
 };
 
+/* In bytes: of the daemon without SQLite, when it held least (nothing was under way); of SQLite, when it held most. */
+struct memory {
+	int64_t own, cache;
+};
+
 struct figures {
 	uint64_t polls, good_polls, bins, requests, writes, lost_answers, refused;
 	uint64_t created, renamed, moved, deleted, undeleted, purged, hidden, expired, troubles, incidents, restarts, reloads, bad_reloads,
 		caches_lost, konnect_edits, approvals, holds;
 	uint64_t lines[8];		/* by priority */
 	uint64_t busiest;		/* lines of notice or more of one instance in one day */
-	/* of the daemon alone, in bytes, when it held least (nothing was under way) in months 2 and 3, and in 11 and later, with the
-	 * cache then */
-	int64_t memory_early, memory_late, cache_early, cache_late;
+	struct memory early, late;	/* in months 2 and 3, and in 11 and later */
 };
 
 struct year {
@@ -124,6 +127,8 @@ struct repo_life *azure_repo(struct org *o, const char *guid);
 void catalog_answer(const struct http_request *q, struct fake_behaviour *ret);
 /* One thing that somebody does there. */
 void catalog_edit(void);
+/* The daemon lost what it knew: a label that is configured no more and still there is anybody's from now on. */
+void catalog_forget(void);
 /* Both sides agree: counts what is wrong. */
 void catalog_judge(void);
 
