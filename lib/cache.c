@@ -13,7 +13,7 @@
 #include "limits.h"
 #include "util.h"
 
-#define CACHE_VERSION 1
+#define CACHE_VERSION 2
 #define CACHE_FILE "cache.db"
 
 /* Of the column "discovers". */
@@ -112,6 +112,7 @@ int cache_write(struct cache *c, sqlite3_stmt *st)
 	if (e < 0) {
 		roll_back(c);
 		c->lost = true;
+		c->losses++;
 		c->batch = 0;
 		return e;
 	}
@@ -124,13 +125,20 @@ int cache_flush(struct cache *c)
 
 	if (sqlite3_get_autocommit(c->db) == 0)
 		e = run(c, SQL_COMMIT);
-	if (e < 0)
+	if (e < 0) {
 		roll_back(c);
+		c->losses++;
+	}
 	if (c->lost)
 		e = -EIO;
 	c->lost = c->whole = false;
 	c->batch = 0;
 	return e;
+}
+
+unsigned cache_losses(const struct cache *c)
+{
+	return c->losses;
 }
 
 int cache_whole(struct cache *c)
@@ -272,10 +280,12 @@ static int migrate(struct cache *c)
 			       version, CACHE_VERSION);
 		return SQLITE_NOTADB;
 	}
-	if (version == 0) {
+	if (version < CACHE_VERSION) {
 		rc = sql(c, "BEGIN IMMEDIATE");
-		if (rc == SQLITE_OK)
+		if (rc == SQLITE_OK && version == 0)
 			rc = sql(c, cache_schema);
+		if (rc == SQLITE_OK)
+			rc = sql(c, cache_schema_2);
 		if (rc == SQLITE_OK)
 			rc = sql(c, "COMMIT");
 		if (rc != SQLITE_OK)
@@ -295,7 +305,7 @@ static int open_file(const char *path, struct cache **ret)
 	(void)sqlite3_extended_result_codes(c->db, 1);
 	/* exclusive before WAL: no shared memory file is made, so that network volumes work */
 	rc = sql(c, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		    "PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
+		    "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
 	/* takes the lock now, not at the first write, so that a second daemon is told at its start */
 	if (rc == SQLITE_OK)
 		rc = sql(c, "BEGIN EXCLUSIVE; COMMIT");
