@@ -31,7 +31,8 @@ static const char usage[] =
 	"\n"
 	"  -s, --socket SOCKET  the daemon's control socket ($RUNTIME_DIRECTORY/control.sock, else /run/adosyncd/control.sock)\n"
 	"      --json           print the answer as it comes: one JSON object a line, the last one with \"ok\"\n"
-	"      --version, --help\n"
+	"      --version        print the version\n"
+	"  -h, --help           print this\n"
 	"\n"
 	"Exit status: 0 done, 64 wrong usage, 75 the daemon cannot be reached, 1 anything else.\n";
 
