@@ -65,7 +65,7 @@ exits() {
 	same "exit codes of $what and its --help (>)"
 }
 # shellcheck disable=SC2046
-exits adosyncd daemon/args.c "$daemon_page" $(ls daemon/*.c | grep -v /ctl)
+exits adosyncd daemon/args.c "$daemon_page" $(find daemon -name '*.c' ! -name 'ctl*')
 exits adosyncctl daemon/ctl.c "$client_page" daemon/ctl.c daemon/ctl_print.c
 if grep -nwE '(_|quick_)?exit *\(' daemon/*.c lib/*.c >&2; then
 	echo "pages: a program ends by returning a status of daemon/exit.h" >&2
@@ -87,7 +87,7 @@ environment() {
 	! grep -qs 'CURLOPT_PROXY' "$@" || printf '%s\n' https_proxy all_proxy no_proxy
 }
 # shellcheck disable=SC2046
-environment $(ls daemon/*.c lib/*.c | grep -v /ctl) >"$tmp/code"
+environment $(find daemon lib -name '*.c' ! -name 'ctl*') >"$tmp/code"
 section "$daemon_page" Sh ENVIRONMENT | words 'It Ev' >"$tmp/page"
 same "environment of adosyncd"
 environment daemon/ctl.c daemon/ctl_print.c >"$tmp/code"
