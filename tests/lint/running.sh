@@ -58,8 +58,9 @@ done
 	stat -c '%n %a' "$tmp/run/control.sock"
 } | sed "s|^$tmp/state|/var/lib/adosyncd|; s|^$tmp/run|/run/adosyncd|; s/[0-9]\{8\}T[0-9]\{6\}Z/YYYYMMDDTHHMMSSZ/; s/ \([0-9]*\)$/ 0\1/" >"$tmp/code"
 awk '/^\.Sh / { inside = $2 == "FILES" }
-	inside && /^\.It Pa / { path = $3 }
-	inside && match($0, /mode 0[0-7]+/) { print path, substr($0, RSTART + 5, RLENGTH - 5) }' "$page" >"$tmp/modes"
+	/^\.(It|El|Sh)/ { if (match(text, /mode 0[0-7]+/)) print path, substr(text, RSTART + 5, RLENGTH - 5); path = text = "" }
+	inside && /^\.It Pa / { path = $3; next }
+	path != "" { text = text " " $0 }' "$page" >"$tmp/modes"
 grep -E '^/(var|run)/[^ ]*/[^ ]* |^/var/lib/adosyncd ' "$tmp/modes" >"$tmp/page"
 same "files and their modes"
 # and those that the unit and the package make, and where the programs look
