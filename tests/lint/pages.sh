@@ -161,6 +161,11 @@ grep -oE '(add_field\(&e|add_text\(o|json_object_set_new\(o), "[A-Za-z_]+"|"PRIO
 sed -n '/^\.Sh DIAGNOSTICS/,/^\.Ss/p' "$daemon_page" | words 'It Va' >"$tmp/page"
 same "fields of messages"
 
+# What a message begins with
+cat daemon/*.c | tr '\n' ' ' | grep -oE 'log_(error|warning|notice|info|debug)\("[a-z]+"|log_event\([^";]*"[a-z]+"' | grep -o '[a-z]*"$' | tr -d '"' >"$tmp/code"
+sed -n '/^A message begins with/,/^In text/p' "$daemon_page" | words Ql >"$tmp/page"
+same "beginnings of messages"
+
 # Numbers: the page has the sentence with the value of the macro where @ stands.
 number() {
 	value=$(sed -n "s/^#define $1[[:space:]]*\([^\/]*\).*/\1/p" lib/limits.h daemon/*.c)
