@@ -67,7 +67,7 @@ exits() {
 # shellcheck disable=SC2046
 exits adosyncd daemon/args.c "$daemon_page" $(find daemon -name '*.c' ! -name 'ctl*')
 exits adosyncctl daemon/ctl.c "$client_page" daemon/ctl.c daemon/ctl_print.c
-if grep -nwE '(_|quick_)?exit *\(' daemon/*.c lib/*.c >&2; then
+if grep -nE '(^|[^a-z_])(_|quick_)?exit *\(' daemon/*.c lib/*.c >&2; then
 	echo "pages: a program ends by returning a status of daemon/exit.h" >&2
 	bad=1
 fi
@@ -115,7 +115,7 @@ same "paths of HTTP"
 sed -n '/^const char \*web_reason/,/^}/s/^\t*{ \([0-9]*\), ".*" },$/\1/p' lib/web_request.c >"$tmp/code"
 section "$daemon_page" Sh HTTP | sed -n 's/^\.It \([0-9]*\)$/\1/p' >"$tmp/page"
 same "statuses of HTTP"
-grep -oE '(status = |return -)[2-5][0-9][0-9]\b' daemon/site.c daemon/web.c lib/web_request.c | grep -o '[0-9]*$' | sort -u |
+grep -ohE '(status = |return |[?:] )-?[2-5][0-9][0-9]\b' daemon/site.c daemon/web.c lib/web_request.c | grep -o '[0-9]*$' | sort -u |
 	comm -23 - "$tmp/code" | while read -r status; do echo "pages: status $status of HTTP has no reason in lib/web_request.c"; done >"$tmp/odd"
 
 # The beginnings of messages, up to what depends on the case: NAME is some text, N a number.
