@@ -8,10 +8,10 @@ import sys
 
 import parts
 from report import Report
-from rig import Rig
+from rig import IN_FLIGHT, Rig
 
-QUICK = ["unchanged"]
-ALL = QUICK
+ALL = ["unchanged", "changed", "moved", "first", "lost"]
+QUICK = ALL
 
 
 def own_network(argv):
@@ -33,6 +33,7 @@ def main():
     parser.add_argument("--runs", type=int, default=int(os.environ.get("ADOSYNCD_BENCH_RUNS", "7")))
     parser.add_argument("--size", type=int, default=int(os.environ.get("ADOSYNCD_BENCH_SIZE", "100000")))
     options = parser.parse_args()
+    options.in_flight = IN_FLIGHT
     wanted = options.parts or os.environ.get("ADOSYNCD_BENCH", "").split() or QUICK
     for name in wanted:
         if name not in ALL:

@@ -70,16 +70,19 @@ class Report:
             self.say("| " + " | ".join(str(cell) for cell in row) + " |")
         self.say()
 
+    def demand(self, what, value, most, holds):
+        line = (what, value, most, "yes" if holds else "**no**")
+        if line not in self.limits:
+            self.limits.append(line)
+        if not holds:
+            self.missed.append(f"{what}: {value}, the design says {most}")
+
     def limit(self, what, value, most, unit=""):
         """The design wants at most that."""
-        self.limits.append((what, f"{value:.2f}{unit}", f"{most:.2f}{unit}", "yes" if value <= most else "**no**"))
-        if value > most:
-            self.missed.append(f"{what}: {value:.2f}{unit}, more than {most:.2f}{unit}")
+        self.demand(what, f"{value:.2f}{unit}", f"{most:.2f}{unit}", value <= most)
 
     def exactly(self, what, value, wanted):
-        self.limits.append((what, value, wanted, "yes" if value == wanted else "**no**"))
-        if value != wanted:
-            self.missed.append(f"{what}: {value}, not {wanted}")
+        self.demand(what, str(value), str(wanted), value == wanted)
 
     def close(self):
         """The exit code."""

@@ -74,7 +74,7 @@ class Rig:
         self.dir = tempfile.mkdtemp(prefix="adosyncd-bench-")
         os.chmod(self.dir, 0o755)
         self.processes = []
-        self.azure, self.konnect = free_port(), free_port()
+        self.azure, self.konnect, self.metrics = free_port(), free_port(), free_port()
         self.ca = self.path("ca.crt")
         try:
             self.certificates()
@@ -143,7 +143,7 @@ class Rig:
 
     def control(self, what):
         connection = Unix(self.path("konnect.sock"))
-        connection.request("POST", f"/control/{what}")
+        connection.request("POST", f"/control/{what}", body=b"")
         answer = connection.getresponse().read()
         connection.close()
         return json.loads(answer) if answer else None
@@ -157,6 +157,10 @@ class Rig:
 
     def reset(self):
         self.control("reset")
+
+    def record(self, path):
+        """Every request to Konnect goes into that file, until there is another, or None."""
+        self.control("record" + (f"?to={path}" if path else ""))
 
     def forget(self):
         self.control("forget")
@@ -180,15 +184,15 @@ class Rig:
                 f"https://localhost:{self.azure}/{org}/_apis/git/repositories?api-version=7.1",
                 "--konnect", f"https://localhost:{self.konnect}", "--token", TOKEN, "--in-flight", str(IN_FLIGHT)]
 
-    def configure(self, name, organizations, **more):
-        """A configuration with its own state directory; more: keys of the section daemon. Returns its path."""
+    def configure(self, name, organizations, listen=False):
+        """A configuration with its own state directory; listen: serve metrics. Returns its path."""
         base = self.path(name)
         os.makedirs(os.path.join(base, "state"))
         for secret, text in (("konnect-token", TOKEN), ("pat", "pat-of-the-bench")):
             with open(os.path.join(base, secret), "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as file:
                 file.write(text + "\n")
         keys = {"state_directory": os.path.join(base, "state"), "control_socket": os.path.join(base, "control.sock"),
-                "listen": "", "log_format": "json", **more}
+                "listen": f"127.0.0.1:{self.metrics}" if listen else "", "log_format": "json"}
         with open(os.path.join(base, "adosyncd.conf"), "w", encoding="utf-8") as file:
             file.write(f'konnect {{\n\turl = "https://localhost:{self.konnect}"\n\tca_file = "{self.ca}"\n'
                        f'\trate_per_minute = 10000000\n\tmax_in_flight = {IN_FLIGHT}\n\tcreate_limit = 0\n}}\n')
@@ -221,8 +225,11 @@ class Running:
 
     def forget_peak(self):
         """From now on the peak of memory is that since now."""
-        with open(f"/proc/{self.pid}/clear_refs", "w", encoding="utf-8") as file:
-            file.write("5")
+        try:
+            with open(f"/proc/{self.pid}/clear_refs", "w", encoding="utf-8") as file:
+                file.write("5")
+        except PermissionError:
+            pass    # then it is that since the start
 
     def wakeups(self):
         total = 0
@@ -292,6 +299,14 @@ class Daemon(Running):
         if done.returncode != 0:
             raise SystemExit(f"bench: adosyncctl {' '.join(args)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def metric(self, name):
+        """Its value, or None if there is no such."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.rig.metrics, timeout=30)
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+        connection.close()
+        return next((float(line.split()[-1]) for line in lines if line.split(" ")[0].split("{")[0] == name), None)
 
     def sync(self, polls=1, seconds=600):
         """Polls now, and waits until that and all that follows is done."""
