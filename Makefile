@@ -111,6 +111,9 @@ $(BENCH)/konnect: $(BENCH)/konnect.o $(BENCH)/catalog.o
 $(BENCH)/measure: $(BENCH)/measure.o
 	$(LINK)
 
+$(BENCH)/gate: $(BENCH)/gate.o $(BUILD)/libadosync.a
+	$(LINK)
+
 .PHONY: check deps check-unit check-replay check-year check-programs check-guards
 check: deps
 	@$(MAKE) --no-print-directory check-unit check-replay check-guards $(YEAR_RUN)
@@ -178,6 +181,14 @@ bench:
 	@tests/install-deps bench
 	@$(MAKE) --no-print-directory all $(BENCH_BIN)
 	@$(PYTHON) -B tests/bench/bench.py $(BUILD)
+
+# The instructions of one unchanged element, against the figure in tests/bench/gate.txt; ADOSYNCD_GATE_RECORD=1 records it anew.
+.PHONY: bench-gate
+bench-gate:
+	@tests/install-deps build
+	@tests/install-deps python3 valgrind
+	@$(MAKE) --no-print-directory $(BENCH)/gate
+	@CC='$(CC)' ADOSYNCD_GATE_CFLAGS='$(CPPFLAGS) $(CFLAGS) $(FORTIFY)' $(PYTHON) -B tests/bench/gate.py $(BUILD)
 
 .PHONY: lint
 lint: all
