@@ -175,19 +175,20 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/demo.py $(BUILD)/adosyncd
 
-# The daemon against the bare floor and against its design. ADOSYNCD_BENCH="..." selects parts; see tests/bench/bench.py.
+# The daemon against the bare floor and against its design; the tables stay in $(BUILD)/bench/report.md. ADOSYNCD_BENCH="..."
+# selects parts, and ADOSYNCD_BENCH_MILLION=1 goes on to a million repositories: see tests/bench/bench.py.
 .PHONY: bench
 bench:
 	@tests/install-deps bench
-	@$(MAKE) --no-print-directory all $(BENCH_BIN)
+	@$(MAKE) --no-print-directory -s all $(BENCH_BIN)
 	@$(PYTHON) -B tests/bench/bench.py $(BUILD)
 
-# The instructions of one unchanged element, against the figure in tests/bench/gate.txt; ADOSYNCD_GATE_RECORD=1 records it anew.
+# The instructions of one unchanged element, against the figure in tests/bench/gate.json; ADOSYNCD_GATE_RECORD=1 records it anew.
 .PHONY: bench-gate
 bench-gate:
 	@tests/install-deps build
 	@tests/install-deps python3 valgrind
-	@$(MAKE) --no-print-directory $(BENCH)/gate
+	@$(MAKE) --no-print-directory -s $(BENCH)/gate
 	@CC='$(CC)' ADOSYNCD_GATE_CFLAGS='$(CPPFLAGS) $(CFLAGS) $(FORTIFY)' $(PYTHON) -B tests/bench/gate.py $(BUILD)
 
 .PHONY: lint

@@ -5,7 +5,7 @@
 
 The count of two sizes is taken, and their difference divided, so that what happens once cancels out. It is the same every
 time, on a busy machine too: with the compiler and libraries that the figure was recorded with, more than 3 % above it
-fails. Others make other code, so with them only more than 20 % does. gate.txt holds the figure; --record, or
+fails. Others make other code, so with them only more than 20 % does. gate.json holds the figure; --record, or
 ADOSYNCD_GATE_RECORD=1 make bench-gate, writes it anew."""
 
 import json
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gate.txt")
+FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gate.json")
 SIZES = 3000, 9000
 SAME, OTHER = 3, 20     # percent
 

@@ -120,6 +120,14 @@ static unsigned long number(struct evkeyvalq *query, const char *key, unsigned l
 	return s != NULL ? strtoul(s, NULL, 10) : otherwise;
 }
 
+static void show(const struct object *o, struct evbuffer *body)
+{
+	if (o->service == NULL)
+		evbuffer_add(body, o->text, strlen(o->text));
+	else
+		evbuffer_add_printf(body, "%.*s,\"service\":%s}", (int)strlen(o->text) - 1, o->text, o->service->brief);
+}
+
 /* One page of objects. */
 static int page(const struct objects *all, struct evkeyvalq *query, struct evbuffer *body)
 {
@@ -129,14 +137,9 @@ static int page(const struct objects *all, struct evkeyvalq *query, struct evbuf
 		return 400;
 	evbuffer_add_printf(body, "{\"meta\":{\"page\":{\"total\":%zu,\"size\":%lu,\"number\":%lu}},\"data\":[", all->n, size, n);
 	for (unsigned long i = at; i < at + size && i < all->n; i++) {
-		const struct object *o = all->list[i];
-
 		if (i > at)
 			evbuffer_add(body, ",", 1);
-		if (o->service == NULL)
-			evbuffer_add(body, o->text, strlen(o->text));
-		else
-			evbuffer_add_printf(body, "%.*s,\"service\":%s}", (int)strlen(o->text) - 1, o->text, o->service->brief);
+		show(all->list[i], body);
 	}
 	evbuffer_add(body, "]}", 2);
 	return 200;
@@ -161,14 +164,6 @@ static int list(enum kind kind, struct evkeyvalq *query, struct evbuffer *body)
 			return page(catalog_list(kind, filters[i].by, value), query, body);
 	}
 	return 400;
-}
-
-static void show(const struct object *o, struct evbuffer *body)
-{
-	if (o->service == NULL)
-		evbuffer_add(body, o->text, strlen(o->text));
-	else
-		evbuffer_add_printf(body, "%.*s,\"service\":%s}", (int)strlen(o->text) - 1, o->text, o->service->brief);
 }
 
 static int integrations(struct evbuffer *body)

@@ -31,13 +31,14 @@ def output(*args):
 class Report:
     """Prints as it goes, so that what is there stays when something ends it."""
 
-    def __init__(self):
+    def __init__(self, path):
+        self.file = open(path, "w", encoding="utf-8")
         self.missed = []
         self.limits = []
 
-    @staticmethod
-    def say(text=""):
+    def say(self, text=""):
         print(text, flush=True)
+        print(text, file=self.file, flush=True)
 
     @staticmethod
     def note(text):
@@ -57,7 +58,9 @@ class Report:
                  f"{output(os.path.join(rig.build, 'adosyncd'), '--version')}; load when it began "
                  f"{os.getloadavg()[0]:.1f}; network {os.environ.get('ADOSYNCD_BENCH_NETWORK', 'shared')}.")
         self.say()
-        self.say(f"Command: `ADOSYNCD_BENCH=\"{' '.join(wanted)}\" ADOSYNCD_BENCH_RUNS={options.runs} make bench`. "
+        million = " ADOSYNCD_BENCH_MILLION=1" if options.million else ""
+        self.say(f"Command: `ADOSYNCD_BENCH=\"{' '.join(wanted)}\" ADOSYNCD_BENCH_SIZE={options.size} ADOSYNCD_BENCH_RUNS={options.runs}"
+                 f"{million} make bench`. "
                  "Numbers of several runs are minimum / median / maximum; x is a ratio of each pair of runs, taken in turn.")
         self.say()
 
@@ -84,9 +87,13 @@ class Report:
     def exactly(self, what, value, wanted):
         self.demand(what, str(value), str(wanted), value == wanted)
 
-    def close(self):
+    def close(self, left):
         """The exit code."""
+        if left:
+            self.say(f"Left out: {', '.join(left)}.")
+            self.say()
         self.table("What the design demands", ("what", "measured", "at most", "holds"), self.limits)
+        self.file.close()
         for text in self.missed:
             self.note(f"bench: missed: {text}")
         return 1 if self.missed else 0
