@@ -15,10 +15,10 @@
 #include "../lib/limits.h"
 #include "../lib/util.h"
 #include "../lib/web_request.h"
+#include "listener.h"
 #include "loop.h"
 
 #define BACKLOG 64
-#define ACCEPT_AGAIN_MS 1000	/* when there is no descriptor for another connection */
 
 enum phase {
 	CLIENT_ASKS,	/* its request arrives */
@@ -40,9 +40,7 @@ struct client {
 
 struct web {
 	struct loop *loop;
-	int fd;
-	struct loop_fd *watch;
-	struct loop_timer *accept_again;
+	struct listener *listener;
 	web_answer_fn answer;
 	void *arg;
 	unsigned n;
@@ -175,21 +173,11 @@ static void make_room(struct web *w)
 	client_free(c != NULL ? c : TAILQ_FIRST(&w->clients));
 }
 
-static void on_accept(int fd, unsigned events, void *arg)
+static void on_connection(int s, void *arg)
 {
 	struct web *w = arg;
-	int s = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct client *c;
 
-	(void)events;
-	if (s < 0) {
-		/* it stays ready: without a break the loop would do nothing else */
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			(void)loop_fd_watch(w->watch, 0);
-			loop_timer_arm(w->accept_again, ACCEPT_AGAIN_MS);
-		}
-		return;
-	}
 	if (w->n >= WEB_CLIENTS_MAX)
 		make_room(w);
 	c = xcalloc(1, sizeof(*c));
@@ -203,13 +191,6 @@ static void on_accept(int fd, unsigned events, void *arg)
 	w->n++;
 	loop_timer_arm(c->deadline, WEB_CLIENT_SEC * 1000);
 	(void)loop_fd_watch(c->watch, LOOP_READ);
-}
-
-static void on_accept_again(void *arg)
-{
-	struct web *w = arg;
-
-	(void)loop_fd_watch(w->watch, LOOP_READ);
 }
 
 /* A socket that listens, or -errno. */
@@ -252,11 +233,9 @@ int web_new(struct loop *l, const char *listen, web_answer_fn answer, void *arg,
 	if (fd < 0)
 		return fd;
 	w = xcalloc(1, sizeof(*w));
-	*w = (struct web){ .loop = l, .fd = fd, .answer = answer, .arg = arg };
+	*w = (struct web){ .loop = l, .answer = answer, .arg = arg };
 	TAILQ_INIT(&w->clients);
-	w->accept_again = loop_timer_new(l, on_accept_again, w);
-	w->watch = loop_fd_new(l, fd, on_accept, w);
-	(void)loop_fd_watch(w->watch, LOOP_READ);
+	w->listener = listener_new(l, fd, on_connection, w);
 	*ret = w;
 	return 0;
 }
@@ -269,9 +248,7 @@ struct web *web_free(struct web *w)
 		return NULL;
 	while ((c = TAILQ_FIRST(&w->clients)) != NULL)
 		client_free(c);
-	loop_fd_free(w->watch);
-	loop_timer_free(w->accept_again);
-	(void)close(w->fd);
+	listener_free(w->listener);
 	free(w);
 	return NULL;
 }
