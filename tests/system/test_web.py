@@ -302,6 +302,20 @@ def test_metrics_of_a_first_sync(world):
 
 
 @pytest.mark.waits
+def test_held_creations_are_not_pending(world):
+    """Metrics, /status and the page count the same."""
+    world.configure("konnect", create_limit=2)
+    world.repos("contoso", count=3)
+    world.instance("contoso", poll_interval="1h")
+    web = Web(world)
+    web.daemon.wait("held")
+    assert web.wait_metric("adosyncd_repositories_held", name="contoso") == 3
+    assert web.metric("adosyncd_repositories_pending", name="contoso") == 0
+    [instance] = web.status()["instances"]
+    assert (instance["held"], instance["pending"]) == (True, 0)
+    assert "To be pushed" not in web.get("/").body
+
+
 def test_metrics_of_failures(world):
     """Each is counted under its own name; a counter never goes back."""
     web = running(world, poll_interval="1s")
