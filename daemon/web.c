@@ -41,6 +41,7 @@ struct client {
 struct web {
 	struct loop *loop;
 	struct listener *listener;
+	bool local;			/* only this machine reaches it */
 	web_answer_fn answer;
 	void *arg;
 	unsigned n;
@@ -99,17 +100,33 @@ static void client_write(struct client *c)
 	(void)loop_fd_watch(c->watch, LOOP_READ);
 }
 
+/* Whether it was asked for by a name of somebody else's: a page in a browser on this machine could have its own name lead
+ * here, and read what only this machine may. Where others are served, their names for us are not known. */
+static bool is_misdirected(const struct web *w, const struct web_request *q)
+{
+	return w->local && q->host[0] != '\0' && !host_is_loopback(q->host);
+}
+
+static const char *refusal_text(int status)
+{
+	return status == 421 ? "only requests to localhost, 127.0.0.1 or [::1] are answered here; whoever passes one on must set Host\n"
+			     : "only GET and HEAD are answered here, in HTTP/1.1\n";
+}
+
 /* Answers the request, or refuses it with a status of web_request_parse(). */
 static void client_answer(struct client *c, int refusal, const struct web_request *q)
 {
-	static const char words[] = "only GET and HEAD are answered here, in HTTP/1.1\n";
-	struct web_answer a = { .status = refusal < 0 ? -refusal : 405, .type = WEB_TEXT, .policy = WEB_POLICY };
+	struct web_answer a = { .status = -refusal, .type = WEB_TEXT, .policy = WEB_POLICY };
 
+	if (refusal == 0 && is_misdirected(c->web, q))
+		a.status = 421;
+	else if (refusal == 0 && q->method == WEB_OTHER)
+		a.status = 405;
 	buf_init(&a.body, WEB_ANSWER_MAX);
-	if (refusal == 0 && q->method != WEB_OTHER)
+	if (a.status == 0)
 		c->web->answer(c->web->arg, q->path, &a);
 	else
-		(void)buf_add(&a.body, words, sizeof(words) - 1);
+		(void)buf_add(&a.body, refusal_text(a.status), strlen(refusal_text(a.status)));
 	add_head(&c->out, &a);
 	if (refusal < 0 || q->method != WEB_HEAD)
 		(void)buf_add(&c->out, a.body.data, a.body.len);
@@ -210,13 +227,14 @@ static int socket_open(const struct address *a)
 	return r;
 }
 
-static int listen_on(const char *text)
+static int listen_on(const char *text, bool *ret_local)
 {
 	struct address a;
 	int r = address_parse(text, &a);
 
 	if (r < 0)
 		return r;
+	*ret_local = address_is_loopback(&a);
 	r = socket_open(&a);
 	if (a.any && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)) {
 		address_without_ipv6(&a);
@@ -227,13 +245,14 @@ static int listen_on(const char *text)
 
 int web_new(struct loop *l, const char *listen, web_answer_fn answer, void *arg, struct web **ret)
 {
-	int fd = listen_on(listen);
+	bool local = false;
+	int fd = listen_on(listen, &local);
 	struct web *w;
 
 	if (fd < 0)
 		return fd;
 	w = xcalloc(1, sizeof(*w));
-	*w = (struct web){ .loop = l, .answer = answer, .arg = arg };
+	*w = (struct web){ .loop = l, .local = local, .answer = answer, .arg = arg };
 	TAILQ_INIT(&w->clients);
 	w->listener = listener_new(l, fd, on_connection, w);
 	*ret = w;

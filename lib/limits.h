@@ -50,6 +50,7 @@
 #define WEB_CLIENT_SEC 10			/* from the connection to the end of the answer */
 #define WEB_HEAD_MAX ((size_t)8 << 10)		/* bytes of a request, which has no body */
 #define WEB_PATH_MAX 128			/* bytes of a path that may be one of ours */
+#define WEB_HOST_MAX 256			/* bytes of a host's name; DNS has 253 */
 #define WEB_BODY_SKIPPED_MAX ((size_t)64 << 10)	/* bytes that may follow a request, so that its sender sees the answer */
 #define WEB_LINGER_SEC 2			/* and the time for that */
 #define WEB_ANSWER_MAX ((size_t)64 << 20)	/* metrics of INSTANCES_MAX instances fit */
