@@ -44,6 +44,8 @@
 #define CONTROL_REQUEST_MAX ((size_t)1 << 20)	/* bytes of a request: names of all instances fit */
 #define CONTROL_ANSWER_MAX ((size_t)64 << 20)	/* status of INSTANCES_MAX instances fits */
 #define CONTROL_IDLE_SEC 60			/* without a byte either way */
+#define CONTROL_SILENCE_SEC 60			/* adosyncctl waits for a sign of life; a loop that stands so long is restarted */
+#define CONTROL_SILENCE_MAX_SEC 86400
 
 /* The HTTP server on `listen`, which anybody may talk to who reaches it. */
 #define WEB_CLIENTS_MAX 16			/* one more, and the oldest that has not asked yet is cut off */
