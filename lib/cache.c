@@ -260,6 +260,26 @@ static int read_key(struct cache *c)
 	return rc;
 }
 
+/* Whether the schema is ours: every statement fits it, and nothing in it acts by itself. The same codes as migrate(). */
+static int check_schema(struct cache *c)
+{
+	int foreign = 0, rc = query_int(c, "SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table', 'index')", &foreign);
+
+	if (rc == SQLITE_OK && foreign > 0) {
+		(void)snprintf(c->failure.cause, sizeof(c->failure.cause), "it has triggers or views, which are none of this program's");
+		return SQLITE_NOTADB;
+	}
+	for (size_t s = 0; s < SQL_STATEMENTS && rc == SQLITE_OK; s++) {
+		sqlite3_stmt *st = NULL;
+
+		rc = sqlite3_prepare_v2(c->db, cache_sql((enum statement)s), -1, &st, NULL);
+		if (rc != SQLITE_OK)
+			(void)cache_fail(c, rc);
+		(void)sqlite3_finalize(st);
+	}
+	return rc;
+}
+
 /* Brings an open file to our version. SQLITE_OK; SQLITE_NOTADB for a newer one; any other error as it is. */
 static int migrate(struct cache *c)
 {
@@ -281,7 +301,8 @@ static int migrate(struct cache *c)
 		if (rc != SQLITE_OK)
 			return rc;
 	}
-	return read_key(c);
+	rc = check_schema(c);
+	return rc == SQLITE_OK ? read_key(c) : rc;
 }
 
 static int open_file(const char *path, struct cache **ret)

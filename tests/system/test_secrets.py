@@ -1,6 +1,7 @@
 """Secret files: what is refused, with what words, and that nothing of them is ever shown or kept."""
 
 import os
+import re
 
 import pytest
 from world import PAT, TOKEN
@@ -132,4 +133,16 @@ def test_no_secret_is_kept_or_shown_whatever_goes_wrong(world):
         world.konnect.fault(kind, path_regex="/integrations")
     world.konnect.fault("401", times=-1)
     world.once()
+    assert world.leaks() == []
+
+
+def test_no_secret_is_in_arguments_or_environment(world):
+    """Nor is a core file allowed: what others could read of a process."""
+    world.synced()
+    daemon = world.start()
+    for name in ("cmdline", "environ", "limits"):
+        with open(f"/proc/{daemon.process.pid}/{name}", "rb") as file:
+            world.outputs.append(file.read().decode(errors="replace"))
+    assert world.config_file in world.outputs[-3]
+    assert re.search(r"Max core file size +0 +0 ", world.outputs[-1])
     assert world.leaks() == []

@@ -593,6 +593,18 @@ static void test_damaged(void)
 	filled();
 	sql("UPDATE meta SET key = x'00'");
 	expect_rebuilt("a key of the wrong size");
+	filled();
+	sql("DROP TABLE staged");
+	expect_rebuilt("a table is missing");
+	filled();
+	sql("DROP TABLE staged; CREATE TABLE staged(id INTEGER PRIMARY KEY)");
+	expect_rebuilt("a table of another make");
+	filled();
+	sql("CREATE TRIGGER t AFTER UPDATE ON instance BEGIN UPDATE repository SET want = NULL; END");
+	expect_rebuilt("a trigger");
+	filled();
+	sql("ALTER TABLE staged RENAME TO other; CREATE VIEW staged AS SELECT * FROM other");
+	expect_rebuilt("a view in the place of a table");
 	fresh();
 	write_text("cache.db", "", 0);
 	cache_close(open_cache());

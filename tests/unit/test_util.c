@@ -60,6 +60,9 @@ static void test_text(void)
 	T_EQ_INT(utf8_next("\xf0\x9f\x98", 3), 0);
 	T_EQ_INT(utf8_prefix("\xc3\xa9" "ab", 2), 3);
 	T_EQ_STR(printable(buf, sizeof(buf), "a\x1b[31mb\nc\xff"), "a?[31mb c?");
+	T_EQ_STR(printable(buf, sizeof(buf), "\xc2\x9b\xc2\xa0\x7f\x01\t\r"), "?\xc2\xa0??  ");
+	T_EQ_STR(printable(buf, sizeof(buf), "\xe2\x80\xa8\xe2\x80\xaeg\xe2\x81\xa6\xe2\x81\xa9"), "??g??");
+	T_EQ_STR(printable(buf, sizeof(buf), "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5"), "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5");
 	T_EQ_STR(printable(buf, 4, "\xc3\xa9\xc3\xa9"), "\xc3\xa9");
 }
 
