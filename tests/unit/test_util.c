@@ -66,6 +66,14 @@ static void test_text(void)
 	T_EQ_STR(printable(buf, 4, "\xc3\xa9\xc3\xa9"), "\xc3\xa9");
 }
 
+static void test_secret_zero(void)
+{
+	char text[] = "hunter2hunter2";
+
+	secret_zero(text, 7);
+	T_OK(memcmp(text, "\0\0\0\0\0\0\0hunter2", sizeof(text)) == 0);
+}
+
 static void test_globs(void)
 {
 	T_OK(glob_match("Payments/*", "Payments", "api"));
@@ -98,6 +106,7 @@ int main(void)
 	test_spans();
 	test_dates();
 	test_text();
+	test_secret_zero();
 	test_globs();
 	test_guids();
 	return t_done();
