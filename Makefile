@@ -1,7 +1,7 @@
 # adosyncd: one Makefile, not recursive. `make` builds, `make check` proves, `make demo` shows.
 # CPPFLAGS, CFLAGS and LDFLAGS are the builder's; ours stand in OUR_CFLAGS and OUR_LDFLAGS. V=1 shows the commands.
 
-VERSION := 0.1.0
+VERSION := 0.9.0
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= cc

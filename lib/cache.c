@@ -268,6 +268,52 @@ static int read_key(struct cache *c)
 	return rc;
 }
 
+static char *column_dup(sqlite3_stmt *st, int at)
+{
+	const unsigned char *s = sqlite3_column_text(st, at);
+
+	return s != NULL ? xstrdup((const char *)s) : NULL;
+}
+
+/* Everything that the database is made of, in words; NULL when it cannot be read. */
+static char *schema_of(sqlite3 *db)
+{
+	static const char all[] = "SELECT group_concat(text, char(10)) FROM (SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS text "
+				  "FROM sqlite_schema ORDER BY type, name)";
+	sqlite3_stmt *st = NULL;
+	char *text = NULL;
+
+	if (sqlite3_prepare_v2(db, all, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		text = column_dup(st, 0);
+	(void)sqlite3_finalize(st);
+	return text;
+}
+
+/* Whether the schema is ours to the letter: every statement fits it, and nothing in it acts by itself that is not ours. The same
+ * codes as migrate(). */
+static int check_schema(struct cache *c)
+{
+	_cleanup_free_ char *is = schema_of(c->db), *ours = NULL;
+	sqlite3 *fresh = NULL;
+	int rc = sqlite3_open_v2(":memory:", &fresh, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(fresh, cache_schema, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(fresh, cache_schema_2, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		ours = schema_of(fresh);
+	(void)sqlite3_close(fresh);
+	if (is == NULL || ours == NULL) {
+		rc = sqlite3_errcode(c->db) != SQLITE_OK ? sqlite3_extended_errcode(c->db) : rc != SQLITE_OK ? rc : SQLITE_NOMEM;
+		return cache_fail(c, rc), rc;
+	}
+	if (strcmp(is, ours) == 0)
+		return SQLITE_OK;
+	(void)snprintf(c->failure.cause, sizeof(c->failure.cause), "it has other tables, indexes or triggers than this program makes");
+	return SQLITE_NOTADB;
+}
+
 /* Brings an open file to our version. SQLITE_OK; SQLITE_NOTADB for a newer one; any other error as it is. */
 static int migrate(struct cache *c)
 {
@@ -291,7 +337,8 @@ static int migrate(struct cache *c)
 		if (rc != SQLITE_OK)
 			return rc;
 	}
-	return read_key(c);
+	rc = check_schema(c);
+	return rc == SQLITE_OK ? read_key(c) : rc;
 }
 
 static int open_file(const char *path, struct cache **ret)
@@ -487,13 +534,6 @@ int64_t cache_bytes(const struct cache *c)
 			bytes += st.st_size;
 	}
 	return bytes;
-}
-
-static char *column_dup(sqlite3_stmt *st, int at)
-{
-	const unsigned char *s = sqlite3_column_text(st, at);
-
-	return s != NULL ? xstrdup((const char *)s) : NULL;
 }
 
 static void column_digest(sqlite3_stmt *st, int at, struct digest *ret)

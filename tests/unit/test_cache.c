@@ -612,6 +612,17 @@ static void test_older(void)
 
 static void test_damaged(void)
 {
+	static const char *const edits[][2] = {
+		{ "PRAGMA user_version = 99", "a newer version" },
+		{ "DROP TABLE meta", "no key" },
+		{ "UPDATE meta SET key = x'00'", "a key of the wrong size" },
+		{ "DROP TABLE staged", "a table is missing" },
+		{ "DROP TABLE staged; CREATE TABLE staged(id INTEGER PRIMARY KEY)", "a table of another make" },
+		{ "CREATE TRIGGER t AFTER UPDATE ON instance BEGIN UPDATE repository SET want = NULL; END", "a trigger" },
+		{ "DROP TRIGGER row_deleted", "a trigger is missing" },
+		{ "DROP INDEX pending_rows", "an index is missing" },
+		{ "ALTER TABLE staged RENAME TO other; CREATE VIEW staged AS SELECT * FROM other", "a view in the place of a table" },
+	};
 	_cleanup_free_ char *noise = xcalloc(8192, 1);
 
 	memset(noise, 'x', 8192);
@@ -621,15 +632,11 @@ static void test_damaged(void)
 	filled();
 	write_text("cache.db", noise, 100);
 	expect_rebuilt("shorter than a header");
-	filled();
-	sql("PRAGMA user_version = 99");
-	expect_rebuilt("a newer version");
-	filled();
-	sql("DROP TABLE meta");
-	expect_rebuilt("no key");
-	filled();
-	sql("UPDATE meta SET key = x'00'");
-	expect_rebuilt("a key of the wrong size");
+	for (size_t i = 0; i < ELEMENTSOF(edits); i++) {
+		filled();
+		sql(edits[i][0]);
+		expect_rebuilt(edits[i][1]);
+	}
 	fresh();
 	write_text("cache.db", "", 0);
 	cache_close(open_cache());
