@@ -25,6 +25,8 @@ PARTS = {"unchanged": parts.unchanged, "changed": parts.changed, "moved": parts.
 
 def own_network(argv):
     """Goes on in a network of its own, where no port is taken, if that may be."""
+    # where ip and nginx are, for those who are not root as well
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
     unshare = shutil.which("unshare")
     if os.environ.get("ADOSYNCD_BENCH_NETWORK") or not unshare or not shutil.which("ip"):
         return
