@@ -5,7 +5,7 @@ Parts are chosen on the command line or by ADOSYNCD_BENCH="unchanged first"; wit
 missed anywhere. More of the environment:
   ADOSYNCD_BENCH_RUNS=7       runs of each of a pair
   ADOSYNCD_BENCH_SIZE=100000  repositories of the one organization
-  ADOSYNCD_BENCH_MILLION=1    growth goes on to a million repositories in a thousand organizations
+  ADOSYNCD_BENCH_MILLION=1    growth goes on to a million repositories in a thousand organizations (or to that many)
   ADOSYNCD_BENCH_KEEP=1       keeps the first sync in BUILD/bench/synced for the next time, which then begins with it"""
 
 import argparse
@@ -25,6 +25,8 @@ PARTS = {"unchanged": parts.unchanged, "changed": parts.changed, "moved": parts.
 
 def own_network(argv):
     """Goes on in a network of its own, where no port is taken, if that may be."""
+    # where ip and nginx are, for those who are not root as well
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
     unshare = shutil.which("unshare")
     if os.environ.get("ADOSYNCD_BENCH_NETWORK") or not unshare or not shutil.which("ip"):
         return
@@ -43,7 +45,8 @@ def main():
     parser.add_argument("--size", type=int, default=int(environment("ADOSYNCD_BENCH_SIZE") or 100000))
     options = parser.parse_args()
     options.in_flight = IN_FLIGHT
-    options.million = 1000000 if environment("ADOSYNCD_BENCH_MILLION") else 0
+    million = int(environment("ADOSYNCD_BENCH_MILLION") or 0)
+    options.million = 1000000 if million == 1 else million
     wanted = options.parts or (environment("ADOSYNCD_BENCH") or "").split() or list(PARTS)
     for name in wanted:
         if name not in PARTS:

@@ -26,6 +26,7 @@ class Steps:
         self.organizations, self.total = organizations, organizations * repositories
         self.label = f"{self.total:,}" + (f" in {organizations:,} organizations" if organizations > 1 else "")
         self.rows = []
+        self.last = None    # the configuration whose cache is that of Konnect
 
     def add(self, what, run, name, base, azure, konnect, received):
         wall = f"{run['wall_us'] / 1e6:.2f}" if "wall_us" in run else "-"
@@ -48,7 +49,8 @@ class Steps:
         self.rig.serve(directory, "changed")
         self.step("1 % changed", config, name, RESIDENT)
         new = f"{name}-lost"
-        self.step("cache lost", self.rig.configure(new, names(self.organizations)), new, RESIDENT_FIRST)
+        self.last = self.rig.configure(new, names(self.organizations))
+        self.step("cache lost", self.last, new, RESIDENT_FIRST)
         counts = self.rig.counts()
         self.report.exactly(f"{self.label}, services after the cache was lost, refused", (counts["services"], counts["refused"]),
                             (self.total, 0))
@@ -63,9 +65,25 @@ class Steps:
         return self.rows
 
 
+REST_HEAD = ("", "resident MiB", "peak before MiB", "CPU ms", "wake-ups", "requests")
+
+
+def rest(rig, report, daemon, what):
+    """What a daemon that has nothing to do takes, as a row."""
+    daemon.settle(1000)
+    peak = daemon.status("VmHWM") / MIB
+    tally, cpu, wakeups = Tally(rig), daemon.cpu_us(), daemon.wakeups()
+    time.sleep(IDLE_SECONDS)
+    cpu, wakeups = (daemon.cpu_us() - cpu) / 1000, daemon.wakeups() - wakeups
+    resident = daemon.status("VmRSS") / MIB
+    report.limit(f"{ORGANIZATIONS} instances {what}, resident MiB", resident, IDLE_MIB)
+    report.limit(f"{ORGANIZATIONS} instances {what}, wake-ups a second", wakeups / IDLE_SECONDS, 1)
+    return what, f"{resident:.1f}", f"{peak:.1f}", f"{cpu:.1f}", wakeups, tally.azure() + tally.konnect()
+
+
 def growth(rig, report, options):
     """1,000, 10,000 and 100,000 repositories, and 1,000,000 if that is asked for."""
-    rows = []
+    rows, resting = [], []
     at = synced(rig, report, options)
     for size in (1000, 10000):
         if size < options.size:
@@ -78,14 +96,22 @@ def growth(rig, report, options):
     steps.later(at["directory"], at["config"], "synced")
     rows += steps.rows
     if options.million:
-        directory, _ = made(rig, report, ORGANIZATIONS, options.million // ORGANIZATIONS)
-        rows += Steps(rig, report, ORGANIZATIONS, options.million // ORGANIZATIONS).all(directory)
+        each = options.million // ORGANIZATIONS
+        directory, _ = made(rig, report, ORGANIZATIONS, each)
+        steps = Steps(rig, report, ORGANIZATIONS, each)
+        rows += steps.all(directory)
+        daemon = Daemon(rig, steps.last)
+        daemon.sync(polls=ORGANIZATIONS)
+        resting.append(rest(rig, report, daemon, f"of {each} repositories, after a restart and a poll"))
+        daemon.stop()
     report.table("How it grows", Steps.HEAD, rows)
-    # the cache is at another listing than Konnect was restored to
+    if resting:
+        report.table(f"{ORGANIZATIONS:,} instances in one process, idle for {IDLE_SECONDS} s", REST_HEAD, resting)
+    # the cache is at another listing than Konnect is
     del rig.synced
 
 
-def idle(rig, report, options):
+def idle(rig, report, _):
     """A thousand instances of one process, between polls."""
     each = 10
     directory, _ = made(rig, report, ORGANIZATIONS, each)
@@ -93,23 +119,12 @@ def idle(rig, report, options):
     rig.serve(directory, "base")
     report.note(f"{ORGANIZATIONS} instances, idle")
     config = rig.configure("idle", names(ORGANIZATIONS), listen=True)
-    rows = []
-    for what in ("after the first sync", "after a restart and a poll"):
-        daemon = Daemon(rig, config)
-        if not rows:
-            wait_until("the first sync", lambda d=daemon: d.alive() and rig.counts()["mappings"] == ORGANIZATIONS * each, SYNC_SECONDS, 0.2)
-        else:
-            daemon.sync(polls=ORGANIZATIONS)
-        daemon.settle(1000)
-        peak = daemon.status("VmHWM") / MIB
-        tally, cpu, wakeups = Tally(rig), daemon.cpu_us(), daemon.wakeups()
-        time.sleep(IDLE_SECONDS)
-        cpu, wakeups = (daemon.cpu_us() - cpu) / 1000, daemon.wakeups() - wakeups
-        resident = daemon.status("VmRSS") / MIB
-        rows.append((what, f"{resident:.1f}", f"{peak:.1f}", f"{cpu:.1f}", wakeups, tally.azure() + tally.konnect()))
-        report.limit(f"{ORGANIZATIONS} instances {what}, resident MiB", resident, IDLE_MIB)
-        report.limit(f"{ORGANIZATIONS} instances {what}, wake-ups a second", wakeups / IDLE_SECONDS, 1)
-        daemon.stop()
-    report.table(f"{ORGANIZATIONS:,} instances of {each} repositories in one process, idle for {IDLE_SECONDS} s",
-                 ("", "resident MiB", "peak before MiB", "CPU ms", "wake-ups", "requests"), rows)
-    del options
+    daemon = Daemon(rig, config)
+    wait_until("the first sync", lambda: daemon.alive() and rig.counts()["mappings"] == ORGANIZATIONS * each, SYNC_SECONDS, 0.2)
+    rows = [rest(rig, report, daemon, f"of {each} repositories, after the first sync")]
+    daemon.stop()
+    daemon = Daemon(rig, config)
+    daemon.sync(polls=ORGANIZATIONS)
+    rows.append(rest(rig, report, daemon, f"of {each} repositories, after a restart and a poll"))
+    daemon.stop()
+    report.table(f"{ORGANIZATIONS:,} instances in one process, idle for {IDLE_SECONDS} s", REST_HEAD, rows)

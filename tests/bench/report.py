@@ -58,7 +58,7 @@ class Report:
                  f"{output(os.path.join(rig.build, 'adosyncd'), '--version')}; load when it began "
                  f"{os.getloadavg()[0]:.1f}; network {os.environ.get('ADOSYNCD_BENCH_NETWORK', 'shared')}.")
         self.say()
-        million = " ADOSYNCD_BENCH_MILLION=1" if options.million else ""
+        million = f" ADOSYNCD_BENCH_MILLION={options.million}" if options.million else ""
         self.say(f"Command: `ADOSYNCD_BENCH=\"{' '.join(wanted)}\" ADOSYNCD_BENCH_SIZE={options.size} ADOSYNCD_BENCH_RUNS={options.runs}"
                  f"{million} make bench`. "
                  "Numbers of several runs are minimum / median / maximum; x is a ratio of each pair of runs, taken in turn.")

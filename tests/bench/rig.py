@@ -111,8 +111,7 @@ class Rig:
         with open(self.path("nginx.conf"), "w", encoding="utf-8") as file:
             file.write(NGINX.format(dir=self.dir, azure=self.azure, konnect=self.konnect,
                                     user="user root;" if os.getuid() == 0 else ""))
-        nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-        self.spawn(nginx, "-p", self.dir, "-c", self.path("nginx.conf"), "-e", self.path("nginx.log"))
+        self.spawn("nginx", "-p", self.dir, "-c", self.path("nginx.conf"), "-e", self.path("nginx.log"))
         wait_until("Konnect listens", lambda: os.path.exists(self.path("konnect.sock")))
         wait_until("nginx listens", lambda: os.path.exists(self.path("nginx.pid")))
         self.reset()

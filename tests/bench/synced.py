@@ -86,7 +86,7 @@ def synced(rig, report, options):
         report.note(f"first sync: taken from {kept}")
         shutil.copytree(kept, rig.path("synced"), dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.json"))
         with open(os.path.join(kept, "first.json"), encoding="utf-8") as file:
-            at["first"] = json.load(file)
+            at["first"] = {**json.load(file), "kept": True}
         restore(rig, at)
     else:
         at["first"] = first_sync(rig, report, at, options.size)
@@ -96,4 +96,7 @@ def synced(rig, report, options):
                 json.dump(at["first"], file)
     report.note(f"first sync: {at['first']['cpu_us'] / 1e6:.2f} s CPU, {at['first']['peak_kib'] / MIB:.1f} MiB")
     rig.synced = at
+    if "kept" in at["first"]:
+        report.say(f"The first sync was kept from before (ADOSYNCD_BENCH_KEEP, {kept}), what it took as well.")
+        report.say()
     return at
