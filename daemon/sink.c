@@ -15,6 +15,7 @@
 #define SINK_ONCE_WAIT_SEC 10	/* the longest that --once waits for what a server asks */
 #define CYCLE_LOGGED_MAX 50	/* writes of one cycle that are logged one by one */
 #define SECRET_WATCH_MS 5000
+#define SAVE_DELAY_MS 20		/* an answer waits for others that long, to be written with them */
 
 static void on_pump(void *arg);
 static void on_due(void *arg);
@@ -544,7 +545,7 @@ static struct job *next_job(struct sink *s)
 	struct job *j;
 
 	TAILQ_FOREACH(j, &s->jobs, link) {
-		if (j->transfer == NULL && j->not_before <= now)
+		if (j->transfer == NULL && !j->unsaved && j->not_before <= now)
 			return j;
 		n++;
 	}
@@ -562,17 +563,16 @@ static struct job *next_job(struct sink *s)
 	return NULL;
 }
 
-/* Waiting jobs have a time of their own. */
-static void arm_for_delayed(struct sink *s)
+/* When the next job that waits may be sent, INT64_MAX without one. */
+static int64_t first_delayed(const struct sink *s)
 {
 	int64_t now = loop_now_ms(s->loop), first = INT64_MAX;
-	struct job *j;
+	const struct job *j;
 
 	TAILQ_FOREACH(j, &s->jobs, link)
 		if (j->transfer == NULL && j->not_before > now && j->not_before < first)
 			first = j->not_before;
-	if (first != INT64_MAX)
-		loop_timer_arm(s->pump, first - now);
+	return first;
 }
 
 static void report_idle(struct sink *s)
@@ -593,12 +593,23 @@ static void report_idle(struct sink *s)
 		sink_event(s, SINK_ANSWERED, 0, NULL);
 }
 
-static void on_pump(void *arg)
+/* Answers are written together, as the disk takes as long for one as for many: when half of what may be under way waits for it,
+ * when nothing else is under way, or after a moment. */
+static bool save_is_due(const struct sink *s)
 {
-	struct sink *s = arg;
-	struct job *j = NULL;
+	return s->in_flight == 0 || s->stopped != NULL || s->given_up ||
+	       s->unsaved * 2 >= (unsigned)s->config->konnect.max_in_flight ||
+	       loop_now_ms(s->loop) - s->unsaved_since >= SAVE_DELAY_MS;
+}
 
-	/* what Konnect acknowledged is safe before anything that builds on it is sent */
+/* What Konnect acknowledged is safe before anything that builds on it is sent. */
+static void save(struct sink *s)
+{
+	struct job *j;
+
+	s->unsaved = 0;
+	TAILQ_FOREACH(j, &s->jobs, link)
+		j->unsaved = false;
 	if (cache_flush(s->cache) < 0 || cache_is_damaged(s->cache)) {
 		sink_cache_failed(s);
 	} else if (s->cache_lost && s->schedule.state == SINK_READY) {
@@ -608,24 +619,39 @@ static void on_pump(void *arg)
 		if (s->cache_lost)
 			sink_cache_failed(s);
 	}
+}
+
+static void on_pump(void *arg)
+{
+	struct sink *s = arg;
+	struct job *j = NULL;
+	int64_t next = INT64_MAX, now;
+
+	if (s->unsaved == 0 || save_is_due(s))
+		save(s);
 	if (s->stopped != NULL) {
 		stop_if_quiet(s);
 		return;
 	}
 	if (s->given_up)
 		give_up(s);
-	while (s->schedule.state == SINK_READY && s->in_flight < s->config->konnect.max_in_flight &&
+	while (s->schedule.state == SINK_READY && s->in_flight + s->unsaved < (unsigned)s->config->konnect.max_in_flight &&
 	       (j = next_job(s)) != NULL) {
 		int64_t ms = bucket_take(&s->bucket, loop_now_ms(s->loop));
 
 		if (ms > 0) {
-			loop_timer_arm(s->pump, ms);
+			next = loop_now_ms(s->loop) + ms;
 			break;
 		}
 		if (job_send(j) < 0)
 			break;
 	}
 	if (j == NULL)
-		arm_for_delayed(s);
+		next = first_delayed(s);
+	if (s->unsaved > 0 && s->unsaved_since + SAVE_DELAY_MS < next)
+		next = s->unsaved_since + SAVE_DELAY_MS;
+	now = loop_now_ms(s->loop);
+	if (next != INT64_MAX)
+		loop_timer_arm(s->pump, next > now ? next - now : 0);
 	report_idle(s);
 }

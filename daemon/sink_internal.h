@@ -39,6 +39,7 @@ struct job {
 	unsigned tries;			/* of this request */
 	bool forbidden;			/* was answered 403 once */
 	int64_t not_before;		/* monotonic milliseconds */
+	bool unsaved;			/* what was answered last is not on the disk yet: nothing that builds on it is sent */
 	TAILQ_ENTRY(job) link;
 };
 
@@ -91,6 +92,8 @@ struct sink {
 	TAILQ_HEAD(, sink_queue) queues; /* the first is served next */
 	struct job_list jobs;
 	unsigned in_flight;
+	unsigned unsaved;		/* answers that are not on the disk yet; a crash repeats them like those under way */
+	int64_t unsaved_since;		/* monotonic milliseconds */
 	struct status_requests requests;
 	char *trouble;			/* why it is not ready */
 	char *resource_type, *resource_keys; /* of azure-devops, read once for all instances; NULL before */

@@ -640,6 +640,9 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 		if (r->status != 403 && !s->cache_lost)
 			sink_event(s, SINK_ANSWERED, 0, NULL);
 		j->tries = 0;
+		j->unsaved = true;
+		if (s->unsaved++ == 0)
+			s->unsaved_since = loop_now_ms(s->loop);
 		note_refusal(j, r->status, answer);
 		if (!answered(j, r->status, answer))
 			sink_job_done(j);
