@@ -165,7 +165,8 @@ lint: all
 	@tests/install-deps check
 	@tests/lint/options.sh $(BUILD)/adosyncd
 	@tests/lint/states.sh $(BUILD)/adosyncd
-	@for t in tests/lint/*.sh; do case $$t in */options.sh | */states.sh) ;; *) $$t || exit 1 ;; esac; done
+	@tests/lint/readme.sh $(BUILD)/adosyncd
+	@for t in tests/lint/*.sh; do case $$t in */options.sh | */readme.sh | */states.sh) ;; *) $$t || exit 1 ;; esac; done
 
 .PHONY: install
 install: all
