@@ -18,8 +18,8 @@ podman build|podman cannot get the image of Debian without a registry; container
 make soak|each takes minutes to hours, and CI has steps of its own for them
 curl -K -|the machine has no curl'
 
-pat=pat-of-contoso
-other_pat=pat-of-fabrikam
+pat="pat-of-contoso"
+other_pat="pat-of-fabrikam"
 token=kpat_test
 hash=
 
@@ -268,7 +268,7 @@ check "and the end is as the beginning" wait_for 10 in_step contoso
 ado PATCH /org '{"name": "contoso", "pat_state": "expired"}'
 quietly inside adosyncctl sync
 becomes contoso state credential "an expired PAT is noticed"
-pat=pat-2-of-contoso
+pat="pat-2-of-contoso"
 ado PATCH /org "{\"name\": \"contoso\", \"pat\": \"$pat\", \"pat_state\": \"ok\"}"
 run "adosyncctl check contoso" "$pat
 "
