@@ -196,7 +196,7 @@ deb:
 		{ tail -n 30 ../build.log; echo "make deb: the package does not build; the whole story is in $(BUILD)/deb/build.log" >&2; exit 1; }
 	@ls $(BUILD)/deb/*.deb
 
-# real systemd, the package, real containers, and a machine whose power is cut; needs root, and a Debian mirror the first time
+# real systemd, the package, the README's own commands, real containers, and a machine whose power is cut; needs root, and a Debian mirror the first time
 .PHONY: check-system
 check-system:
 	@tests/install-deps build

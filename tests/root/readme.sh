@@ -43,8 +43,7 @@ awk -v to="$blocks" '
 	open { print >file; next }
 	/^#/ { title = $0; sub(/^#+ /, "", title) }' README.md
 same "every fence of the README says sh or text" "" "$(grep '^```' README.md | sed 'n;d' | grep -vx '```sh\|```text')"
-same "what is code is fenced" "" "$(grep -n '^    ' README.md | grep -v '^[0-9]*:     *-v\|^[0-9]*:     *adosyncd -c' | while IFS=: read -r line rest; do
-	awk -v line="$line" '/^```/ { open = !open } NR == line && !open' README.md; done)"
+same "what is code is fenced" "" "$(awk '/^```/ { open = !open } !open && /^    /' README.md)"
 
 at=0
 
@@ -186,7 +185,7 @@ same_as() {
 	catalog >"$root/now" && cmp -s "$1" "$root/now"
 }
 
-# restarted_for WHAT: none of it needed another process
+# same_process WHAT: the service is the process that it was
 same_process() {
 	same "$1: no restart was needed" "0 $pid" "$(show NRestarts) $(show MainPID)"
 }
@@ -375,6 +374,11 @@ same "which changes nothing" 13 "$(services)"
 run "adosyncctl withdraw fabrikam"
 said "and takes it out" "withdrawn" "reloaded"
 same "of this organization" "11 0" "$(services) $(catalog | grep -c "'fabrikam'")"
+is_unknown() {
+	! inside adosyncctl status "$1" >/dev/null 2>&1
+}
+check "which is configured no more, and leaves no token" is_unknown fabrikam
+same "but for the one that is left" contoso.pat "$(cd "$root/etc/adosyncd" && echo *.pat)"
 run "adosyncctl withdraw contoso"
 run "adosyncctl withdraw contoso"
 same "Konnect has nothing of ours: no service, mapping, resource or integration instance" "0 0 0 0" "$(owned)"
