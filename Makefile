@@ -1,7 +1,7 @@
 # adosyncd: one Makefile, not recursive. `make` builds, `make check` proves, `make demo` shows.
 # CPPFLAGS, CFLAGS and LDFLAGS are the builder's; ours stand in OUR_CFLAGS and OUR_LDFLAGS. V=1 shows the commands.
 
-VERSION := 0.1.0
+VERSION := 0.9.0
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= cc
@@ -36,6 +36,7 @@ ENGINE_SRC := $(sort $(wildcard tests/engine/test_*.c))
 SCENARIO_SRC := $(sort $(wildcard tests/scenario/*.c))
 SCENARIOS := $(sort $(wildcard tests/scenario/*.scn))
 YEAR_SRC := $(sort $(wildcard tests/year/*.c))
+BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 # the programs' main files are theirs alone; everything else of daemon/ is an archive that tests link too
@@ -51,6 +52,8 @@ FAKE_OBJ := $(filter-out $(BUILD)/tests/scenario/run.o,$(SCENARIO_OBJ))
 # the daemon without what a scenario replaces
 SCENARIO_DAEMON_OBJ := $(filter-out $(BUILD)/daemon/loop.o $(BUILD)/daemon/http.o $(BUILD)/daemon/log.o,$(DAEMON_OBJ))
 REPLAY_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
+BENCH := $(BUILD)/tests/bench
+BENCH_BIN := $(BENCH)/floor $(BENCH)/konnect $(BENCH)/measure
 FUZZ_SECONDS ?= 30
 
 # keep the objects of the tests: make would delete them as intermediate files
@@ -97,6 +100,18 @@ $(YEAR_RUN): $(YEAR_SRC:%.c=$(BUILD)/%.o) $(FAKE_OBJ) $(SCENARIO_DAEMON_OBJ) $(B
 	$(LINK)
 
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libadosync.a
+	$(LINK)
+
+$(BENCH)/floor: $(BENCH)/floor.o $(BENCH)/floor_poll.o $(BENCH)/floor_push.o
+	$(LINK) -lcrypto
+
+$(BENCH)/konnect: $(BENCH)/konnect.o $(BENCH)/catalog.o
+	$(LINK)
+
+$(BENCH)/measure: $(BENCH)/measure.o
+	$(LINK)
+
+$(BENCH)/gate: $(BENCH)/gate.o $(BUILD)/libadosync.a
 	$(LINK)
 
 .PHONY: check deps check-unit check-replay check-year check-programs check-guards
@@ -160,13 +175,30 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/demo.py $(BUILD)/adosyncd
 
+# The daemon against the bare floor and against its design; the tables stay in $(BUILD)/bench/report.md. ADOSYNCD_BENCH="..."
+# selects parts, and ADOSYNCD_BENCH_MILLION=1 goes on to a million repositories: see tests/bench/bench.py.
+.PHONY: bench
+bench:
+	@tests/install-deps bench
+	@$(MAKE) --no-print-directory -s all $(BENCH_BIN)
+	@$(PYTHON) -B tests/bench/bench.py $(BUILD)
+
+# The instructions of one unchanged element, against the figure in tests/bench/gate.json; ADOSYNCD_GATE_RECORD=1 records it anew.
+.PHONY: bench-gate
+bench-gate:
+	@tests/install-deps build
+	@tests/install-deps python3 valgrind
+	@$(MAKE) --no-print-directory -s $(BENCH)/gate
+	@CC='$(CC)' ADOSYNCD_GATE_CFLAGS='$(CPPFLAGS) $(CFLAGS) $(FORTIFY)' $(PYTHON) -B tests/bench/gate.py $(BUILD)
+
 .PHONY: lint
 lint: all
 	@tests/install-deps check
 	@tests/lint/options.sh $(BUILD)/adosyncd
 	@tests/lint/states.sh $(BUILD)/adosyncd
 	@tests/lint/readme.sh $(BUILD)/adosyncd
-	@for t in tests/lint/*.sh; do case $$t in */options.sh | */readme.sh | */states.sh) ;; *) $$t || exit 1 ;; esac; done
+	@tests/lint/running.sh $(BUILD)
+	@for t in tests/lint/*.sh; do case $$t in */options.sh | */readme.sh | */states.sh | */running.sh) ;; *) $$t || exit 1 ;; esac; done
 
 .PHONY: install
 install: all
@@ -220,4 +252,4 @@ contract:
 clean:
 	rm -rf build build-*
 
--include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/daemon/main.d $(CTL_OBJ:.o=.d) $(UNIT_BIN:=.d) $(ENGINE_BIN:=.d) $(SCENARIO_OBJ:.o=.d) $(YEAR_SRC:%.c=$(BUILD)/%.d) $(REPLAY_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/daemon/main.d $(CTL_OBJ:.o=.d) $(UNIT_BIN:=.d) $(ENGINE_BIN:=.d) $(SCENARIO_OBJ:.o=.d) $(YEAR_SRC:%.c=$(BUILD)/%.d) $(REPLAY_BIN:=.d) $(BENCH_SRC:%.c=$(BUILD)/%.d)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../lib/config.h"
+#include "../lib/pace.h"
 #include "../lib/schedule.h"
 #include "exit.h"
 
@@ -22,8 +23,9 @@ static const char usage[] =
 	"      --dry-run                read both sides, print the plan and exit; nothing is changed anywhere\n"
 	"      --from-file LISTING NAME with --dry-run: plan instance NAME from a saved listing, without any request\n"
 	"      --options                print every key of the configuration, its default and what is allowed\n"
+	"      --states                 print the states of an instance and of Konnect, when each is left, and the verdicts that lead to it\n"
 	"      --version                print the version\n"
-	"      --help                   print this\n"
+	"  -h, --help                   print this\n"
 	"\n"
 	"Exit status: 0 done, 64 wrong usage, 75 try again, 78 the configuration is refused, 1 anything else.\n";
 
@@ -72,7 +74,7 @@ int args_read(int argc, char **argv, struct args *ret)
 		{ "from-file", required_argument, NULL, OPT_FROM_FILE },
 		{ "approve", required_argument, NULL, OPT_APPROVE },
 		{ "options", no_argument, NULL, OPT_OPTIONS },
-		{ "states", no_argument, NULL, OPT_STATES }, /* not for people: the lint compares the manual page with it */
+		{ "states", no_argument, NULL, OPT_STATES },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ "help", no_argument, NULL, OPT_HELP },
 		{ 0 },
@@ -105,6 +107,7 @@ int args_read(int argc, char **argv, struct args *ret)
 			return EXIT_OK;
 		case OPT_STATES:
 			schedule_print_states(stdout);
+			sink_schedule_print_states(stdout);
 			return EXIT_OK;
 		case OPT_VERSION:
 			puts("adosyncd " VERSION);

@@ -9,6 +9,7 @@
 #include "../lib/util.h"
 #include "loop.h"
 #include "sink.h"
+#include "snapshot.h"
 #include "source.h"
 #include "syncd_internal.h"
 
@@ -54,7 +55,7 @@ static void add_counts(json_t *o, const struct source *s)
 	json_object_set_new(o, "repositories", json_integer(n->known));
 	json_object_set_new(o, "missing", json_integer(n->missing));
 	json_object_set_new(o, "removed", json_integer(n->removed));
-	json_object_set_new(o, "pending", json_integer(busy ? (json_int_t)(p->total > done ? p->total - done : 0) : n->pending));
+	json_object_set_new(o, "pending", json_integer(snapshot_pending(s)));
 	json_object_set_new(o, "parked", json_integer((json_int_t)n->parked + (busy ? p->parked : 0)));
 	if (!busy)
 		return;

@@ -16,6 +16,7 @@
 #include "../lib/util.h"
 #include "check.h"
 #include "commands.h"
+#include "listener.h"
 #include "log.h"
 #include "loop.h"
 #include "syncd_internal.h"
@@ -40,8 +41,7 @@ struct client {
 
 struct control {
 	struct syncd *d;
-	int fd;
-	struct loop_fd *watch;
+	struct listener *listener;
 	char *path;
 	unsigned n;
 	LIST_HEAD(, client) clients;
@@ -231,15 +231,11 @@ static void on_idle(void *arg)
 		client_free(c);
 }
 
-static void on_accept(int fd, unsigned events, void *arg)
+static void on_connection(int s, void *arg)
 {
 	struct control *control = arg;
-	int s = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct client *c;
 
-	(void)events;
-	if (s < 0)
-		return;
 	if (control->n >= CONTROL_CLIENTS_MAX) {
 		static const char busy[] = "{\"ok\":false,\"error\":\"too many clients at the same time; try again\"}\n";
 
@@ -311,11 +307,9 @@ struct control *control_new(struct syncd *d)
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->d = d;
-	c->fd = fd;
 	c->path = xstrdup(path);
 	LIST_INIT(&c->clients);
-	c->watch = loop_fd_new(d->loop, fd, on_accept, c);
-	(void)loop_fd_watch(c->watch, LOOP_READ);
+	c->listener = listener_new(d->loop, fd, on_connection, c);
 	return c;
 }
 
@@ -327,8 +321,7 @@ struct control *control_free(struct control *c)
 		return NULL;
 	while ((client = LIST_FIRST(&c->clients)) != NULL)
 		client_free(client);
-	loop_fd_free(c->watch);
-	(void)close(c->fd);
+	listener_free(c->listener);
 	(void)unlink(c->path);
 	free(c->path);
 	free(c);

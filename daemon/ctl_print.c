@@ -92,10 +92,10 @@ static char *why(const json_t *instance)
 {
 	const json_t *pushing = json_object_get(instance, "pushing");
 	const char *refused = text(instance, "refused"), *reason = text(instance, "why"), *verdict = text(instance, "verdict");
-	char shown[4096], *s;
+	char *s;
 
 	if (*refused != '\0' || *reason != '\0')
-		s = xstrdup(printable(shown, sizeof(shown), *refused != '\0' ? refused : reason));
+		s = xstrdup(*refused != '\0' ? refused : reason);
 	else if (pushing != NULL)
 		s = xasprintf("pushing: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT "%%)",
 			      number(pushing, "done"), number(pushing, "total"), number(pushing, "percent"));
@@ -122,12 +122,12 @@ static char *shortened(char *s)
 static void print_head(const json_t *o)
 {
 	const json_t *konnect = json_object_get(o, "konnect");
-	char up[64], trouble[1024];
+	char up[64];
 
 	(void)format_span(up, sizeof(up), number(o, "now") - number(o, "started"));
 	printf("adosyncd %s, up %s; Konnect %s is %s", text(o, "version"), up, text(konnect, "url"), text(konnect, "state"));
 	if (*text(konnect, "why") != '\0')
-		printf(": %s", printable(trouble, sizeof(trouble), text(konnect, "why")));
+		printf(": %s", text(konnect, "why"));
 	puts("\n");
 }
 
@@ -168,14 +168,12 @@ static void print_time(const char *label, const json_t *i, const char *key, json
 
 static void print_parked(const json_t *list)
 {
-	char project[512], name[512], reason[2048];
 	const json_t *r;
 	size_t at;
 
 	json_array_foreach(list, at, r)
 		printf("%s%s / %s: %s\n", at == 0 ? "\nParked by Konnect's refusal, tried again when they change:\n  " : "  ",
-		       printable(project, sizeof(project), text(r, "project")), printable(name, sizeof(name), text(r, "name")),
-		       printable(reason, sizeof(reason), text(r, "parked")));
+		       text(r, "project"), text(r, "name"), text(r, "parked"));
 }
 
 static void print_one(const json_t *o, const json_t *i)
@@ -200,14 +198,11 @@ static void print_one(const json_t *o, const json_t *i)
 
 static void print_repository(struct ctl_printer *p, const json_t *r)
 {
-	char project[512], name[512], reason[2048];
-
 	if (p->lines++ == 0)
 		puts("STATE        PROJECT / REPOSITORY (SERVICE)");
-	printf("%-11s  %s / %s (%s)%s%s%s\n", text(r, "state"), printable(project, sizeof(project), text(r, "project")),
-	       printable(name, sizeof(name), text(r, "name")), *text(r, "service") != '\0' ? text(r, "service") : "no service",
-	       json_is_true(json_object_get(r, "pending")) ? ", pending" : "", *text(r, "parked") != '\0' ? ", parked: " : "",
-	       printable(reason, sizeof(reason), text(r, "parked")));
+	printf("%-11s  %s / %s (%s)%s%s%s\n", text(r, "state"), text(r, "project"), text(r, "name"),
+	       *text(r, "service") != '\0' ? text(r, "service") : "no service",
+	       json_is_true(json_object_get(r, "pending")) ? ", pending" : "", *text(r, "parked") != '\0' ? ", parked: " : "", text(r, "parked"));
 }
 
 static void print_sync(const json_t *o)
@@ -226,10 +221,10 @@ static void print_sync(const json_t *o)
 static void print_why(const json_t *action)
 {
 	json_int_t since = number(action, "since"), now = (json_int_t)time(NULL);
-	char span[64], shown[512];
+	char span[64];
 
 	if (*text(action, "why") != '\0')
-		printf(": %s", printable(shown, sizeof(shown), text(action, "why")));
+		printf(": %s", text(action, "why"));
 	if (since > 0 && since < now)
 		printf(", for %s", format_span_short(span, sizeof(span), now - since));
 	else if (since > 0)
@@ -241,14 +236,13 @@ static void print_plan(const struct ctl_printer *p, const json_t *o)
 {
 	const json_t *list = json_object_get(o, "actions"), *a;
 	const char *hash = text(o, "hash"), *project;
-	char shown[512], name[512], service[512];
 	size_t at;
 
 	json_array_foreach(list, at, a) {
 		project = text(a, "project");
-		printf("%-8s %s%s%s%s%s%s", text(a, "action"), printable(shown, sizeof(shown), project), *project != '\0' ? " / " : "",
-		       printable(name, sizeof(name), text(a, "name")), *text(a, "service") != '\0' ? " (" : "",
-		       printable(service, sizeof(service), text(a, "service")), *text(a, "service") != '\0' ? ")" : "");
+		printf("%-8s %s%s%s%s%s%s", text(a, "action"), project, *project != '\0' ? " / " : "",
+		       text(a, "name"), *text(a, "service") != '\0' ? " (" : "", text(a, "service"),
+		       *text(a, "service") != '\0' ? ")" : "");
 		print_why(a);
 		putchar('\n');
 	}
@@ -257,16 +251,55 @@ static void print_plan(const struct ctl_printer *p, const json_t *o)
 		return;
 	}
 	if (*text(o, "why") != '\0')
-		printf("\n%s\n", printable(shown, sizeof(shown), text(o, "why")));
+		printf("\n%s\n", text(o, "why"));
 	printf("\n%zu in all. To let exactly this through: adosyncctl %s %s %s\n", json_array_size(list),
 	       strcmp(p->command, "withdraw") == 0 ? "withdraw" : "approve", text(o, "instance"), hash);
 }
 
-void ctl_print(struct ctl_printer *p, const json_t *j)
+/* What is printed must not steer a terminal, and names and reasons come from outside. */
+static void clean_text(json_t *s, bool keep_lines)
+{
+	const char *from = json_string_value(s);
+	size_t n = strlen(from) + 1, at = 0;
+	char *shown = xcalloc(n, 1);	/* printable() never lengthens */
+
+	while (*from != '\0') {
+		size_t len = keep_lines ? strcspn(from, "\n") : strlen(from);
+		_cleanup_free_ char *line = xstrndup(from, len);
+
+		(void)printable(shown + at, n - at, line);
+		at += strlen(shown + at);
+		from += len;
+		if (*from == '\n') {
+			shown[at++] = '\n';
+			from++;
+		}
+	}
+	(void)json_string_set(s, shown);
+	free(shown);
+}
+
+/* jansson reads nothing that is deeper than 2,048. */
+static void clean(json_t *j, bool keep_lines)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(j))
+		clean_text(j, keep_lines);
+	json_array_foreach(j, i, value)
+		clean(value, false);
+	json_object_foreach(j, key, value)
+		clean(value, keep_lines && (strcmp(key, "error") == 0 || strcmp(key, "text") == 0));
+}
+
+void ctl_print(struct ctl_printer *p, json_t *j)
 {
 	const json_t *list = json_object_get(j, "instances");
 	_cleanup_free_ char *n = counted(number(j, "count"), "repository", "repositories");
 
+	clean(j, true);
 	if (json_object_get(j, "error") != NULL) {
 		fprintf(stderr, "adosyncctl: %s\n", text(j, "error"));
 	} else if (strcmp(p->command, "repos") == 0) {

@@ -8,5 +8,5 @@ struct ctl_printer {
 	unsigned lines;		/* printed so far */
 };
 
-/* Prints one line of the answer; an error goes to stderr. j may be NULL. */
-void ctl_print(struct ctl_printer *p, const json_t *j);
+/* Prints one line of the answer, whose texts are made printable before; an error goes to stderr. */
+void ctl_print(struct ctl_printer *p, json_t *j);

@@ -3,7 +3,6 @@
  * exactly one of two lists, running (libcurl has its handle) or done (waiting for its delivery). */
 #include "http.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
@@ -12,6 +11,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "../lib/address.h"
 #include "../lib/buf.h"
 #include "../lib/limits.h"
 #include "../lib/util.h"
@@ -75,24 +75,6 @@ struct http {
 static void engine_turn(struct http *h, curl_socket_t fd, int events);
 
 /* URLs. libcurl's own parser is asked, so that what is checked is what it will connect to. */
-
-static bool host_is_loopback(const char *host)
-{
-	char text[INET6_ADDRSTRLEN + 2];
-	struct in6_addr a6;
-	struct in_addr a4;
-	size_t n = strlen(host);
-
-	if (ascii_strcasecmp(host, "localhost") == 0)
-		return true;
-	if (inet_pton(AF_INET, host, &a4) == 1)
-		return ntohl(a4.s_addr) >> 24 == 127;
-	if (n < 3 || n >= sizeof(text) || host[0] != '[')
-		return false;
-	memcpy(text, host + 1, n - 2);
-	text[n - 2] = '\0';
-	return inet_pton(AF_INET6, text, &a6) == 1 && IN6_IS_ADDR_LOOPBACK(&a6);
-}
 
 struct url_parts {
 	char *host;		/* malloc'ed */

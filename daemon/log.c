@@ -50,6 +50,11 @@ void log_setup(enum log_format format, int max_priority)
 	log_max = max_priority;
 }
 
+bool log_is_text(void)
+{
+	return log_form == LOG_FORMAT_TEXT;
+}
+
 bool log_wants(int priority)
 {
 	return priority <= log_max;

@@ -25,6 +25,9 @@ struct log_fields {
  * in its own protocol; where only stderr is there, in lines with "<priority>" in front. */
 void log_setup(enum log_format format, int max_priority);
 
+/* Whether it is plain text, as on a terminal. */
+bool log_is_text(void);
+
 /* Whether a message of this priority would be written. */
 bool log_wants(int priority);
 

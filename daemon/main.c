@@ -28,13 +28,25 @@ static void forbid_core(void)
 #endif
 }
 
-static int read_config(const char *file, struct config **ret)
+/* Each line of it is an error of its own. */
+static void refuse_config(const struct args *args, char *error)
+{
+	/* somebody reads it, or an editor; what a daemon says goes where its log will go */
+	if (args->check || args->once || args->dry_run || log_is_text()) {
+		fprintf(stderr, "%s\n", error);
+		return;
+	}
+	for (char *rest = NULL, *line = strtok_r(error, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+		log_error("config", "%s", line);
+}
+
+static int read_config(const struct args *args, struct config **ret)
 {
 	char *error = NULL;
 
-	if (config_load(file, ret, &error) == 0)
+	if (config_load(args->config, ret, &error) == 0)
 		return 0;
-	fprintf(stderr, "%s\n", error);
+	refuse_config(args, error);
 	free(error);
 	return EXIT_BAD_CONFIG;
 }
@@ -124,7 +136,9 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	forbid_core();
-	status = read_config(args.config, &config);
+	/* until the configuration says otherwise */
+	log_setup(LOG_FORMAT_AUTO, LOG_INFO);
+	status = read_config(&args, &config);
 	if (status == 0 && args.check) {
 		config_print(config, stdout);
 		report_check(stdout, config);

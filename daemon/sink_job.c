@@ -183,11 +183,12 @@ static int save_row(struct job *j)
 	struct cache *cache = j->queue->sink->cache;
 	const struct cache_row *r = &j->row.row;
 	struct cache_row now = { 0 };
-	bool same;
+	bool same, uncertain;
 	int e = cache_row_by_id(cache, r->id, &now);
 
 	if (e < 0)
 		return e;
+	uncertain = target_is_uncertain(&now);
 	free(now.service_name);
 	free(now.service_id);
 	free(now.mapping_id);
@@ -206,7 +207,7 @@ static int save_row(struct job *j)
 	now.have = r->have;
 	now.theirs = r->theirs;
 	/* that it may have been mapped is kept until it is known: what the job sends next was decided before */
-	if (!target_is_uncertain(&now) || !digest_is_zero(&r->map_have))
+	if (!uncertain || !digest_is_zero(&r->map_have))
 		now.map_have = r->map_have;
 	/* an approved creation is used up; an approved removal never counts as one that a bin has proven */
 	now.approved = now.approved && (now.service_id == NULL || now.absent == ABSENT_REMOVED);

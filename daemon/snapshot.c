@@ -68,17 +68,34 @@ static int64_t push_left(const struct sink_stats *p, uint32_t done, int64_t now_
 	return passed * (p->total - done) / done / 1000;
 }
 
+static uint32_t push_done(const struct sink_stats *p)
+{
+	uint32_t done = p->created + p->changed + p->adopted + p->parked;
+
+	return done < p->total ? done : p->total;
+}
+
+uint32_t snapshot_pending(const struct source *s)
+{
+	const struct cache_counts *n = source_counts(s);
+	const struct sink_stats *p = sink_queue_stats(source_queue(s));
+
+	if (!sink_queue_idle(source_queue(s)))
+		return p->total - push_done(p);
+	return n->pending - (source_holds_creations(s) ? n->creations : 0);
+}
+
 static void take_push(const struct syncd *d, const struct source *s, struct status_instance *ret)
 {
 	const struct cache_counts *n = source_counts(s);
 	const struct sink_stats *p = sink_queue_stats(source_queue(s));
-	uint32_t done = p->created + p->changed + p->adopted + p->parked;
+	uint32_t done = push_done(p);
 
 	ret->pushing = !sink_queue_idle(source_queue(s));
 	ret->push_total = p->total;
-	ret->push_done = done < p->total ? done : p->total;
+	ret->push_done = done;
 	ret->push_left = ret->pushing ? push_left(p, done, loop_now_ms(d->loop)) : 0;
-	ret->pending = ret->pushing ? ret->push_total - ret->push_done : n->pending - (source_holds_creations(s) ? n->creations : 0);
+	ret->pending = snapshot_pending(s);
 	ret->parked = n->parked + (ret->pushing ? p->parked : 0);
 	ret->held = n->held + (source_holds_creations(s) ? n->creations : 0);
 	ret->pushes = sink_queue_pushes(source_queue(s));

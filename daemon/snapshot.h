@@ -13,3 +13,6 @@ void snapshot_done(struct status *s);
 /* Whether the instance is fresh, as status_is_fresh() has it. */
 struct source;
 bool snapshot_is_fresh(const struct syncd *d, const struct source *s, int64_t now);
+
+/* Rows that are still to be pushed, those that wait for an approval aside. */
+uint32_t snapshot_pending(const struct source *s);

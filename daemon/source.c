@@ -175,14 +175,19 @@ static bool watches_secret(const struct source *s)
 }
 
 /* Where the schedule stands, for the next start. */
-static void keep(struct source *s)
+static int save(struct source *s)
 {
 	s->cached.state = (int)(s->schedule.pausing ? INSTANCE_PAUSED : schedule_shown(&s->schedule));
 	s->cached.state_since = s->schedule.since;
 	s->cached.attempts = s->schedule.attempts;
 	s->cached.verdict = (int)s->schedule.verdict;
 	s->cached.secret = watches_secret(s) ? s->secret : (struct digest){ 0 };
-	if (cache_instance_save(s->x->cache, &s->cached) < 0 || cache_flush(s->x->cache) < 0)
+	return cache_instance_save(s->x->cache, &s->cached) < 0 || cache_flush(s->x->cache) < 0 ? -EIO : 0;
+}
+
+static void keep(struct source *s)
+{
+	if (save(s) < 0)
 		source_log(s, LOG_ERR, EVENT_NONE, NULL, "where the schedule stands cannot be kept: %s", cache_error(s->x->cache));
 }
 
@@ -248,7 +253,7 @@ void source_resume(struct source *s)
 	keep(s);
 }
 
-void source_forget(struct source *s)
+int source_forget(struct source *s)
 {
 	int64_t id = s->cached.id;
 
@@ -262,7 +267,7 @@ void source_forget(struct source *s)
 	s->holds_creations = false;
 	free(s->trouble);
 	s->trouble = NULL;
-	keep(s);
+	return save(s);
 }
 
 void source_reconfigure(struct source *s)

@@ -53,8 +53,9 @@ void source_resume(struct source *s);
 /* What the instance owns is about to be removed: paused, and nothing is pushed until it is resumed, restarts included. */
 void source_withdraw(struct source *s);
 
-/* What is known of the instance is withdrawn: it stays paused, and begins anew when it is resumed. */
-void source_forget(struct source *s);
+/* What is known of the instance is withdrawn: it stays paused, and begins anew when it is resumed. 0, or -EIO when that
+ * cannot be kept. */
+int source_forget(struct source *s);
 
 /* Goes on under x->config, which has the instance; polls now unless paused. A poll going on ends under the old one. */
 void source_reconfigure(struct source *s);

@@ -15,10 +15,10 @@
 #include "../lib/limits.h"
 #include "../lib/util.h"
 #include "../lib/web_request.h"
+#include "listener.h"
 #include "loop.h"
 
 #define BACKLOG 64
-#define ACCEPT_AGAIN_MS 1000	/* when there is no descriptor for another connection */
 
 enum phase {
 	CLIENT_ASKS,	/* its request arrives */
@@ -40,9 +40,8 @@ struct client {
 
 struct web {
 	struct loop *loop;
-	int fd;
-	struct loop_fd *watch;
-	struct loop_timer *accept_again;
+	struct listener *listener;
+	bool local;			/* only this machine reaches it */
 	web_answer_fn answer;
 	void *arg;
 	unsigned n;
@@ -101,17 +100,33 @@ static void client_write(struct client *c)
 	(void)loop_fd_watch(c->watch, LOOP_READ);
 }
 
+/* Whether it was asked for by a name of somebody else's: a page in a browser on this machine could have its own name lead
+ * here, and read what only this machine may. Where others are served, their names for us are not known. */
+static bool is_misdirected(const struct web *w, const struct web_request *q)
+{
+	return w->local && q->host[0] != '\0' && !host_is_loopback(q->host);
+}
+
+static const char *refusal_text(int status)
+{
+	return status == 421 ? "only requests to localhost, 127.0.0.1 or [::1] are answered here; whoever passes one on must set Host\n"
+			     : "only GET and HEAD are answered here, in HTTP/1.1\n";
+}
+
 /* Answers the request, or refuses it with a status of web_request_parse(). */
 static void client_answer(struct client *c, int refusal, const struct web_request *q)
 {
-	static const char words[] = "only GET and HEAD are answered here, in HTTP/1.1\n";
-	struct web_answer a = { .status = refusal < 0 ? -refusal : 405, .type = WEB_TEXT, .policy = WEB_POLICY };
+	struct web_answer a = { .status = -refusal, .type = WEB_TEXT, .policy = WEB_POLICY };
 
+	if (refusal == 0 && is_misdirected(c->web, q))
+		a.status = 421;
+	else if (refusal == 0 && q->method == WEB_OTHER)
+		a.status = 405;
 	buf_init(&a.body, WEB_ANSWER_MAX);
-	if (refusal == 0 && q->method != WEB_OTHER)
+	if (a.status == 0)
 		c->web->answer(c->web->arg, q->path, &a);
 	else
-		(void)buf_add(&a.body, words, sizeof(words) - 1);
+		(void)buf_add(&a.body, refusal_text(a.status), strlen(refusal_text(a.status)));
 	add_head(&c->out, &a);
 	if (refusal < 0 || q->method != WEB_HEAD)
 		(void)buf_add(&c->out, a.body.data, a.body.len);
@@ -175,21 +190,11 @@ static void make_room(struct web *w)
 	client_free(c != NULL ? c : TAILQ_FIRST(&w->clients));
 }
 
-static void on_accept(int fd, unsigned events, void *arg)
+static void on_connection(int s, void *arg)
 {
 	struct web *w = arg;
-	int s = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct client *c;
 
-	(void)events;
-	if (s < 0) {
-		/* it stays ready: without a break the loop would do nothing else */
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			(void)loop_fd_watch(w->watch, 0);
-			loop_timer_arm(w->accept_again, ACCEPT_AGAIN_MS);
-		}
-		return;
-	}
 	if (w->n >= WEB_CLIENTS_MAX)
 		make_room(w);
 	c = xcalloc(1, sizeof(*c));
@@ -203,13 +208,6 @@ static void on_accept(int fd, unsigned events, void *arg)
 	w->n++;
 	loop_timer_arm(c->deadline, WEB_CLIENT_SEC * 1000);
 	(void)loop_fd_watch(c->watch, LOOP_READ);
-}
-
-static void on_accept_again(void *arg)
-{
-	struct web *w = arg;
-
-	(void)loop_fd_watch(w->watch, LOOP_READ);
 }
 
 /* A socket that listens, or -errno. */
@@ -229,13 +227,14 @@ static int socket_open(const struct address *a)
 	return r;
 }
 
-static int listen_on(const char *text)
+static int listen_on(const char *text, bool *ret_local)
 {
 	struct address a;
 	int r = address_parse(text, &a);
 
 	if (r < 0)
 		return r;
+	*ret_local = address_is_loopback(&a);
 	r = socket_open(&a);
 	if (a.any && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)) {
 		address_without_ipv6(&a);
@@ -246,17 +245,16 @@ static int listen_on(const char *text)
 
 int web_new(struct loop *l, const char *listen, web_answer_fn answer, void *arg, struct web **ret)
 {
-	int fd = listen_on(listen);
+	bool local = false;
+	int fd = listen_on(listen, &local);
 	struct web *w;
 
 	if (fd < 0)
 		return fd;
 	w = xcalloc(1, sizeof(*w));
-	*w = (struct web){ .loop = l, .fd = fd, .answer = answer, .arg = arg };
+	*w = (struct web){ .loop = l, .local = local, .answer = answer, .arg = arg };
 	TAILQ_INIT(&w->clients);
-	w->accept_again = loop_timer_new(l, on_accept_again, w);
-	w->watch = loop_fd_new(l, fd, on_accept, w);
-	(void)loop_fd_watch(w->watch, LOOP_READ);
+	w->listener = listener_new(l, fd, on_connection, w);
 	*ret = w;
 	return 0;
 }
@@ -269,9 +267,7 @@ struct web *web_free(struct web *w)
 		return NULL;
 	while ((c = TAILQ_FIRST(&w->clients)) != NULL)
 		client_free(c);
-	loop_fd_free(w->watch);
-	loop_timer_free(w->accept_again);
-	(void)close(w->fd);
+	listener_free(w->listener);
 	free(w);
 	return NULL;
 }

@@ -96,6 +96,15 @@ static void show(struct withdrawal *w)
 			    "actions", actions));
 }
 
+/* What Konnect had is gone already: the empty hash is the one of nothing. */
+static void fail_to_forget(struct withdrawal *w)
+{
+	_cleanup_free_ char *why = xasprintf("Konnect has nothing of the instance any more, but the cache cannot be written: %s. "
+					     "When it can: adosyncctl withdraw %s \"\"", cache_error(w->d->cache), w->name);
+
+	fail(w, why);
+}
+
 /* Its rows go, in short steps; then what is known of the instance. */
 static void forget(struct withdrawal *w)
 {
@@ -103,17 +112,17 @@ static void forget(struct withdrawal *w)
 	struct log_fields f = { .event = EVENT_WITHDRAWN, .instance = w->name };
 	int r = w->known ? cache_forget_some(w->d->cache, w->cached.id) : 0;
 
-	if (r > 0 && cache_flush(w->d->cache) == 0) {
+	/* a batch that is lost is told by its own flush, and by no later one */
+	if (cache_flush(w->d->cache) < 0 || r < 0) {
+		fail_to_forget(w);
+		return;
+	}
+	if (r > 0) {
 		loop_timer_arm(w->step, 0);
 		return;
 	}
-	if (s != NULL)
-		source_forget(s);
-	if (r < 0 || cache_flush(w->d->cache) < 0) {
-		_cleanup_free_ char *why = xasprintf("Konnect has nothing of the instance any more, but the cache cannot be written: %s",
-						     cache_error(w->d->cache));
-
-		fail(w, why);
+	if (s != NULL && source_forget(s) < 0) {
+		fail_to_forget(w);
 		return;
 	}
 	log_event(LOG_NOTICE, &f, w->name, "withdrawn: %zu objects were removed from Konnect", w->plan.n);

@@ -43,7 +43,7 @@ int absence_projects_step(struct intake *i, int64_t now)
 {
 	struct known_entry k;
 
-	for (unsigned n = 0; n < CACHE_BATCH_ROWS; n++) {
+	for (unsigned n = 0; n < CACHE_STEP_ROWS; n++) {
 		struct cache_row row = { 0 };
 		int e;
 
@@ -171,7 +171,7 @@ int absence_record_step(struct intake *i, int64_t now)
 {
 	struct known_entry k;
 
-	for (unsigned n = 0; n < CACHE_BATCH_ROWS;) {
+	for (unsigned n = 0; n < CACHE_STEP_ROWS;) {
 		if (!known_next(i->known, &i->known_cursor, &k))
 			return 0;
 		if (!is_candidate(&k) && !(k.seen && (k.absent != ABSENT_NOT || k.held)))

@@ -59,6 +59,36 @@ int address_parse(const char *s, struct address *ret)
 	return 0;
 }
 
+static bool is_loopback(struct in_addr a)
+{
+	return ntohl(a.s_addr) >> 24 == 127;
+}
+
+bool address_is_loopback(const struct address *a)
+{
+	if (a->socket.ss_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&a->socket)->sin6_addr);
+	return is_loopback(((const struct sockaddr_in *)&a->socket)->sin_addr);
+}
+
+bool host_is_loopback(const char *host)
+{
+	char text[INET6_ADDRSTRLEN + 2];
+	struct in6_addr a6;
+	struct in_addr a4;
+	size_t n = strlen(host);
+
+	if (ascii_strcasecmp(host, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, host, &a4) == 1)
+		return is_loopback(a4);
+	if (n < 3 || n >= sizeof(text) || host[0] != '[')
+		return false;
+	memcpy(text, host + 1, n - 2);
+	text[n - 2] = '\0';
+	return inet_pton(AF_INET6, text, &a6) == 1 && IN6_IS_ADDR_LOOPBACK(&a6);
+}
+
 void address_without_ipv6(struct address *a)
 {
 	set_ipv4(a, (struct in_addr){ .s_addr = htonl(INADDR_ANY) }, ((const struct sockaddr_in6 *)&a->socket)->sin6_port);

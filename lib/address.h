@@ -1,4 +1,4 @@
-/* Where to listen, as the configuration has it: ADDRESS:PORT, [ADDRESS]:PORT or :PORT. */
+/* Where to listen, as the configuration has it: ADDRESS:PORT, [ADDRESS]:PORT or :PORT; and what is this machine itself. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,6 +12,12 @@ struct address {
 
 /* Only numbers: a name may be several addresses, or none today. 0 and *ret, or -EINVAL. */
 int address_parse(const char *s, struct address *ret);
+
+/* Whether only this machine reaches it. */
+bool address_is_loopback(const struct address *a);
+
+/* Whether a host, as it stands in a URL, is this machine itself: localhost, 127.0.0.0/8 or [::1]. */
+bool host_is_loopback(const char *host);
 
 /* 0.0.0.0 in the place of [::], with its port. */
 void address_without_ipv6(struct address *a);

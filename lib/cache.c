@@ -13,7 +13,7 @@
 #include "limits.h"
 #include "util.h"
 
-#define CACHE_VERSION 1
+#define CACHE_VERSION 2
 #define CACHE_FILE "cache.db"
 
 /* Of the column "discovers". */
@@ -112,6 +112,7 @@ int cache_write(struct cache *c, sqlite3_stmt *st)
 	if (e < 0) {
 		roll_back(c);
 		c->lost = true;
+		c->losses++;
 		c->batch = 0;
 		return e;
 	}
@@ -124,13 +125,20 @@ int cache_flush(struct cache *c)
 
 	if (sqlite3_get_autocommit(c->db) == 0)
 		e = run(c, SQL_COMMIT);
-	if (e < 0)
+	if (e < 0) {
 		roll_back(c);
+		c->losses++;
+	}
 	if (c->lost)
 		e = -EIO;
 	c->lost = c->whole = false;
 	c->batch = 0;
 	return e;
+}
+
+unsigned cache_losses(const struct cache *c)
+{
+	return c->losses;
 }
 
 int cache_whole(struct cache *c)
@@ -260,6 +268,52 @@ static int read_key(struct cache *c)
 	return rc;
 }
 
+static char *column_dup(sqlite3_stmt *st, int at)
+{
+	const unsigned char *s = sqlite3_column_text(st, at);
+
+	return s != NULL ? xstrdup((const char *)s) : NULL;
+}
+
+/* Everything that the database is made of, in words; NULL when it cannot be read. */
+static char *schema_of(sqlite3 *db)
+{
+	static const char all[] = "SELECT group_concat(text, char(10)) FROM (SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS text "
+				  "FROM sqlite_schema ORDER BY type, name)";
+	sqlite3_stmt *st = NULL;
+	char *text = NULL;
+
+	if (sqlite3_prepare_v2(db, all, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		text = column_dup(st, 0);
+	(void)sqlite3_finalize(st);
+	return text;
+}
+
+/* Whether the schema is ours to the letter: every statement fits it, and nothing in it acts by itself that is not ours. The same
+ * codes as migrate(). */
+static int check_schema(struct cache *c)
+{
+	_cleanup_free_ char *is = schema_of(c->db), *ours = NULL;
+	sqlite3 *fresh = NULL;
+	int rc = sqlite3_open_v2(":memory:", &fresh, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(fresh, cache_schema, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(fresh, cache_schema_2, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		ours = schema_of(fresh);
+	(void)sqlite3_close(fresh);
+	if (is == NULL || ours == NULL) {
+		rc = sqlite3_errcode(c->db) != SQLITE_OK ? sqlite3_extended_errcode(c->db) : rc != SQLITE_OK ? rc : SQLITE_NOMEM;
+		return cache_fail(c, rc), rc;
+	}
+	if (strcmp(is, ours) == 0)
+		return SQLITE_OK;
+	(void)snprintf(c->failure.cause, sizeof(c->failure.cause), "it has other tables, indexes or triggers than this program makes");
+	return SQLITE_NOTADB;
+}
+
 /* Brings an open file to our version. SQLITE_OK; SQLITE_NOTADB for a newer one; any other error as it is. */
 static int migrate(struct cache *c)
 {
@@ -272,16 +326,19 @@ static int migrate(struct cache *c)
 			       version, CACHE_VERSION);
 		return SQLITE_NOTADB;
 	}
-	if (version == 0) {
+	if (version < CACHE_VERSION) {
 		rc = sql(c, "BEGIN IMMEDIATE");
-		if (rc == SQLITE_OK)
+		if (rc == SQLITE_OK && version == 0)
 			rc = sql(c, cache_schema);
+		if (rc == SQLITE_OK)
+			rc = sql(c, cache_schema_2);
 		if (rc == SQLITE_OK)
 			rc = sql(c, "COMMIT");
 		if (rc != SQLITE_OK)
 			return rc;
 	}
-	return read_key(c);
+	rc = check_schema(c);
+	return rc == SQLITE_OK ? read_key(c) : rc;
 }
 
 static int open_file(const char *path, struct cache **ret)
@@ -295,7 +352,7 @@ static int open_file(const char *path, struct cache **ret)
 	(void)sqlite3_extended_result_codes(c->db, 1);
 	/* exclusive before WAL: no shared memory file is made, so that network volumes work */
 	rc = sql(c, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		    "PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
+		    "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
 	/* takes the lock now, not at the first write, so that a second daemon is told at its start */
 	if (rc == SQLITE_OK)
 		rc = sql(c, "BEGIN EXCLUSIVE; COMMIT");
@@ -477,13 +534,6 @@ int64_t cache_bytes(const struct cache *c)
 			bytes += st.st_size;
 	}
 	return bytes;
-}
-
-static char *column_dup(sqlite3_stmt *st, int at)
-{
-	const unsigned char *s = sqlite3_column_text(st, at);
-
-	return s != NULL ? xstrdup((const char *)s) : NULL;
 }
 
 static void column_digest(sqlite3_stmt *st, int at, struct digest *ret)

@@ -43,6 +43,9 @@ const char *cache_error(struct cache *c);
  * 0, or -EIO when what was written since the last end is lost (all of it, nothing half). */
 int cache_flush(struct cache *c);
 
+/* How many times what had gathered was lost so far: whoever has rows in a transaction that others may end compares it. */
+unsigned cache_losses(const struct cache *c);
+
 /* From here to the next cache_flush() all is written or nothing, however many rows it is; cache_abandon() takes it back.
  * 0, or -EIO when what had gathered before is lost: the next flush tells whoever wrote that. */
 int cache_whole(struct cache *c);
@@ -177,6 +180,7 @@ struct cache_counts {
 	uint32_t creations;	/* of those pending: services to create that are not approved */
 	uint32_t parked;
 	uint32_t states[REPO_STATES];	/* repositories by enum repo_state, whatever is held of them */
+	uint32_t repositories;	/* in whatever state */
 };
 int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret);
 
@@ -188,19 +192,15 @@ struct cache_known {
 	enum row_absent absent;
 };
 
-/* Calls fn for at most CACHE_BATCH_ROWS rows of the instance, those after the GUID in cursor (zero at first), and
- * moves the cursor. 1 when there may be more, 0 at the end, -EIO. */
-int cache_known_some(struct cache *c, int64_t instance, uint8_t cursor[16],
-		     void (*fn)(void *arg, const struct cache_known *k), void *arg);
+/* Calls fn for at most CACHE_SCAN_ROWS repositories of the instance, those after the id in cursor (zero at first), and moves
+ * the cursor. 1 when there may be more, 0 at the end, -EIO. */
+int cache_known_some(struct cache *c, int64_t instance, int64_t *cursor, void (*fn)(void *arg, const struct cache_known *k), void *arg);
 
 /* Whether a row of the instance has that mapping. */
 bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id);
 
 /* Deletes at most CACHE_BATCH_ROWS rows of the instance. 1 when there may be more, 0 at the end, -EIO. */
 int cache_forget_some(struct cache *c, int64_t instance);
-
-/* How many repositories the instance has, in whatever state. 0 or -EIO. */
-int cache_count(struct cache *c, int64_t instance, size_t *ret);
 
 /* The row's digest of the element it was listed as. 0, -ENOENT, -EIO. */
 int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct digest *ret);
@@ -230,12 +230,12 @@ int cache_missing_next(struct cache *c, int64_t instance, int64_t after_id, stru
 /* The parked row after that id. 0, -ENOENT, -EIO. */
 int cache_parked_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);
 
-/* Staging: new or changed elements of a listing that is not known to be complete yet. Clearing and taking move at most
- * CACHE_BATCH_ROWS rows. stage_clear_some: 1 when there may be more, 0 at the end, -EIO. stage_add: 0, -EEXIST when that
- * GUID is staged already, -EIO. stage_take reads the oldest into *ret and removes it: 0, -ENOENT, -EIO. */
+/* Staging: new or changed elements of a listing that is not known to be complete yet. stage_clear_some deletes at most
+ * CACHE_BATCH_ROWS rows: 1 when there may be more, 0 at the end, -EIO. stage_next reads the one after *cursor (zero at first), which
+ * moves on, into *ret: 0, -ENOENT, -EIO. */
 int cache_stage_clear_some(struct cache *c, int64_t instance);
 int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw);
-int cache_stage_take(struct cache *c, int64_t instance, struct repo *ret, struct digest *ret_raw);
+int cache_stage_next(struct cache *c, int64_t instance, int64_t *cursor, struct repo *ret, struct digest *ret_raw);
 
 /* Bytes on disk, with what is not written back yet; 0 for a copy in memory. */
 int64_t cache_bytes(const struct cache *c);

@@ -29,7 +29,6 @@ enum statement {
 	SQL_COUNTS,
 	SQL_KNOWN,
 	SQL_RAW,
-	SQL_COUNT,
 	SQL_ROW_NEXT,
 	SQL_PROJECT_NEXT,
 	SQL_ROW_BY_SERVICE,
@@ -41,7 +40,6 @@ enum statement {
 	SQL_STAGE_CLEAR,
 	SQL_STAGE_ADD,
 	SQL_STAGED,
-	SQL_STAGE_DELETE,
 	SQL_TRIAL_WRITE,
 	SQL_TRIAL_CLEAR,
 	SQL_STATEMENTS,
@@ -63,11 +61,12 @@ struct cache {
 	unsigned batch;		/* rows written since the last flush */
 	bool whole;		/* the batch does not end by itself */
 	bool damaged;		/* the file has proven so */
+	unsigned losses;	/* batches that failed since it was opened */
 	bool lost;		/* that batch failed: it has to be reported by the next flush */
 };
 
-/* Creates every table of the newest version. */
-extern const char cache_schema[];
+/* Creates the tables of version 1; and what version 2 adds to them. */
+extern const char cache_schema[], cache_schema_2[];
 
 /* The text of a statement. */
 const char *cache_sql(enum statement s);

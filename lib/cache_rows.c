@@ -338,8 +338,12 @@ int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
 	rc = sqlite3_step(st);
-	if (rc != SQLITE_ROW)
-		return cache_fail(c, rc);
+	if (rc != SQLITE_ROW) {
+		(void)sqlite3_reset(st);
+		*ret = (struct cache_counts){ 0 };
+		/* an instance that was never saved has nothing */
+		return rc == SQLITE_DONE ? 0 : cache_fail(c, rc);
+	}
 	*ret = (struct cache_counts){
 		.known = (uint32_t)sqlite3_column_int64(st, 0),
 		.missing = (uint32_t)sqlite3_column_int64(st, 1),
@@ -351,50 +355,35 @@ int cache_counts(struct cache *c, int64_t instance, struct cache_counts *ret)
 	};
 	for (int i = 0; i < REPO_STATES; i++)
 		ret->states[i] = (uint32_t)sqlite3_column_int64(st, 7 + i);
+	ret->repositories = (uint32_t)sqlite3_column_int64(st, 7 + REPO_STATES);
 	(void)sqlite3_reset(st);
 	return 0;
 }
 
-int cache_known_some(struct cache *c, int64_t instance, uint8_t cursor[16],
-		     void (*fn)(void *arg, const struct cache_known *k), void *arg)
+int cache_known_some(struct cache *c, int64_t instance, int64_t *cursor, void (*fn)(void *arg, const struct cache_known *k), void *arg)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_KNOWN);
-	uint8_t from[16];
 	int rc, n = 0;
 
 	if (st == NULL)
 		return -EIO;
-	memcpy(from, cursor, sizeof(from));
 	(void)sqlite3_bind_int64(st, 1, instance);
-	(void)sqlite3_bind_blob(st, 2, from, sizeof(from), SQLITE_STATIC);
-	(void)sqlite3_bind_int(st, 3, CACHE_BATCH_ROWS);
+	(void)sqlite3_bind_int64(st, 2, *cursor);
+	(void)sqlite3_bind_int(st, 3, CACHE_SCAN_ROWS);
 	for (; (rc = sqlite3_step(st)) == SQLITE_ROW; n++) {
 		struct cache_known k = { .id = sqlite3_column_int64(st, 0),
-					 .excluded = sqlite3_column_int(st, 3) == REPO_EXCLUDED,
-					 .absent = (enum row_absent)sqlite3_column_int(st, 4),
-					 .held = sqlite3_column_int(st, 5) == HELD_REMOVAL };
+					 .excluded = sqlite3_column_int(st, 2) == REPO_EXCLUDED,
+					 .absent = (enum row_absent)sqlite3_column_int(st, 3),
+					 .held = sqlite3_column_int(st, 4) == HELD_REMOVAL };
 
-		column_blob16(st, 1, cursor);
-		column_blob16(st, 2, k.raw.b);
+		*cursor = k.id;
+		column_blob16(st, 1, k.raw.b);
 		fn(arg, &k);
 	}
 	if (rc != SQLITE_DONE)
 		return cache_fail(c, rc);
 	(void)sqlite3_reset(st);
-	return n == CACHE_BATCH_ROWS ? 1 : 0;
-}
-
-int cache_count(struct cache *c, int64_t instance, size_t *ret)
-{
-	sqlite3_stmt *st = cache_statement(c, SQL_COUNT);
-	int64_t n = 0;
-	int e;
-
-	(void)sqlite3_bind_int64(st, 1, instance);
-	e = read_number(c, st, &n);
-	if (e == 0)
-		*ret = (size_t)n;
-	return e;
+	return n == CACHE_SCAN_ROWS ? 1 : 0;
 }
 
 int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct digest *ret)
@@ -467,35 +456,23 @@ int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, con
 	return cache_write(c, st);
 }
 
-int cache_stage_take(struct cache *c, int64_t instance, struct repo *ret, struct digest *ret_raw)
+int cache_stage_next(struct cache *c, int64_t instance, int64_t *cursor, struct repo *ret, struct digest *ret_raw)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_STAGED);
-	struct repo r = { 0 };
-	int64_t id;
-	int rc, at, e;
+	int rc, at;
 
 	if (st == NULL)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_int64(st, 2, *cursor);
 	rc = sqlite3_step(st);
 	if (rc != SQLITE_ROW) {
 		(void)sqlite3_reset(st);
 		return rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
 	}
-	id = sqlite3_column_int64(st, 0);
-	at = column_repo(st, 2, &r);
+	*cursor = sqlite3_column_int64(st, 0);
+	at = column_repo(st, 2, ret);
 	column_blob16(st, at, ret_raw->b);
 	(void)sqlite3_reset(st);
-	st = cache_statement(c, SQL_STAGE_DELETE);
-	e = st != NULL ? 0 : -EIO;
-	if (e == 0) {
-		(void)sqlite3_bind_int64(st, 1, id);
-		e = cache_write(c, st);
-	}
-	if (e < 0) {
-		repo_done(&r);
-		return e;
-	}
-	*ret = r;
 	return 0;
 }

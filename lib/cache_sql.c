@@ -5,10 +5,35 @@
 #define ROW "id, instance, " LISTED ", raw, state, missing_since, service_name, service_id, mapping_id, ack, want, have, parked, theirs, " \
 	"kind, target, map_want, map_have, elsewhere, approved, resource_id, absent, held, removed_at, archived, remembered"
 
-/* The rows with work to do; the partial index pending_rows has the same words. */
-#define PENDING "parked IS NULL AND (have IS NOT want OR map_have IS NOT map_want)"
-#define CREATION "service_id IS NULL AND want IS NOT NULL AND approved = 0"
-#define IN_STATE(n) "total(kind = 0 AND state = " n ")"
+/* The rows with work to do; of is "", "old." or "new.". A partial index has the same words as the query it is for. */
+#define PENDING_OF(of) of "parked IS NULL AND (" of "have IS NOT " of "want OR " of "map_have IS NOT " of "map_want)"
+#define CREATION_OF(of) of "service_id IS NULL AND " of "want IS NOT NULL AND " of "approved = 0"
+#define PENDING PENDING_OF("")
+#define CREATION CREATION_OF("")
+/* 4 is excluded, 6 removed */
+#define ABSENT_OR_HELD "(absent <> 0 OR held <> 0)"
+#define REMOVED_IN_TIME "absent = 2 AND state <> 4 AND approved = 0"
+
+/* What one row adds to the counts of its instance. F(column, condition) for each. */
+#define IS_STATE(of, n) of "kind = 0 AND " of "state = " n
+#define COUNTED(F, of) \
+	F("known", of "kind = 0 AND " of "state <> 4 AND " of "absent = 0") "," \
+	F("missing", of "absent = 1 AND " of "state <> 4") "," \
+	F("removed", of "absent = 2 AND " of "state <> 4") "," \
+	F("held", of "held <> 0") "," \
+	F("pending", PENDING_OF(of)) "," \
+	F("creations", PENDING_OF(of) " AND " CREATION_OF(of)) "," \
+	F("parked", of "parked IS NOT NULL") "," \
+	F("state0", IS_STATE(of, "0")) "," F("state1", IS_STATE(of, "1")) "," F("state2", IS_STATE(of, "2")) "," \
+	F("state3", IS_STATE(of, "3")) "," F("state4", IS_STATE(of, "4")) "," F("state5", IS_STATE(of, "5")) "," \
+	F("state6", IS_STATE(of, "6")) "," \
+	F("repositories", of "kind = 0")
+#define NAME(column, condition) column
+#define MORE(column, condition) column " = " column " + (" condition ")"
+#define LESS(column, condition) column " = " column " - (" condition ")"
+#define SUM(column, condition) "coalesce(sum(" condition "), 0)"
+#define ZERO(column, condition) column " INTEGER NOT NULL DEFAULT 0"
+#define COUNT(F, of) "UPDATE counts SET " COUNTED(F, of) " WHERE instance = " of "instance;"
 
 static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -37,7 +62,7 @@ static const char *const texts[SQL_STATEMENTS] = {
 			   "approved = ?28, resource_id = ?29, "
 			   "absent = ?30, held = ?31, removed_at = ?32, archived = ?33, "
 			   "remembered = ?34 WHERE id = ?1",
-	[SQL_REMOVED_SINCE] = "SELECT count(*) FROM repository WHERE instance = ?1 AND absent = 2 AND state <> 4 AND approved = 0 AND removed_at > ?2",
+	[SQL_REMOVED_SINCE] = "SELECT count(*) FROM repository WHERE instance = ?1 AND " REMOVED_IN_TIME " AND removed_at > ?2",
 	[SQL_NAME_TAKEN] = "SELECT 1 FROM repository WHERE service_name = ?1 AND id <> ?2",
 	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING " ORDER BY id LIMIT 1",
 	[SQL_PENDING_HELD] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING
@@ -47,39 +72,38 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_HAS_MAPPING] = "SELECT 1 FROM repository WHERE instance = ?1 AND mapping_id = ?2",
 	[SQL_FORGET] = "DELETE FROM repository WHERE id IN (SELECT id FROM repository WHERE instance = ?1 LIMIT ?2)",
 	[SQL_UNPARK] = "UPDATE repository SET parked = NULL WHERE instance = ?1 AND parked IS NOT NULL",
-	[SQL_COUNTS] = "SELECT total(kind = 0 AND state <> 4 AND absent = 0), "
-		       "total(absent = 1 AND state <> 4), total(absent = 2 AND state <> 4), total(held <> 0), "
-		       "total(" PENDING "), "
-		       "total(" PENDING " AND " CREATION "), total(parked IS NOT NULL), "
-		       IN_STATE("0") ", " IN_STATE("1") ", " IN_STATE("2") ", " IN_STATE("3") ", " IN_STATE("4") ", " IN_STATE("5") ", "
-		       IN_STATE("6")
-		       " FROM repository WHERE instance = ?1",
-	[SQL_KNOWN] = "SELECT id, guid, raw, state, absent, held FROM repository WHERE instance = ?1 AND guid > ?2 "
-		      "AND kind = 0 ORDER BY guid LIMIT ?3",
-	[SQL_COUNT] = "SELECT count(*) FROM repository WHERE instance = ?1 AND kind = 0",
+	[SQL_COUNTS] = "SELECT " COUNTED(NAME, "") " FROM counts WHERE instance = ?1",
+	[SQL_KNOWN] = "SELECT id, raw, state, absent, held FROM repository WHERE instance = ?1 AND id > ?2 "
+		      "AND kind = 0 ORDER BY id LIMIT ?3",
 	[SQL_RAW] = "SELECT raw FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
-	/* 4 is excluded, 6 removed */
-	[SQL_PROJECT_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND kind = 1 AND (state = 6) = (project_id IN "
-			     "(SELECT project_id FROM repository WHERE instance = ?1 AND kind = 0 AND state NOT IN (4, 6))) ORDER BY id LIMIT 1",
+	/* a repository that has no service of its own has another target */
+	[SQL_PROJECT_NEXT] = "SELECT " ROW " FROM repository AS service WHERE instance = ?1 AND id > ?2 AND kind = 1 AND (state = 6) = "
+			     "EXISTS(SELECT 1 FROM repository AS r WHERE r.instance = ?1 AND r.project_id = service.project_id AND r.kind = 0 "
+			     "AND r.target <> 0 AND r.state NOT IN (4, 6)) ORDER BY id LIMIT 1",
 	[SQL_ROW_BY_SERVICE_NAME] = "SELECT " ROW " FROM repository WHERE service_name = ?1 ORDER BY kind LIMIT 1",
 	[SQL_ROW_BY_SERVICE] = "SELECT " ROW " FROM repository WHERE service_id = ?2 AND instance = ?1 ORDER BY kind LIMIT 1",
 	[SQL_ROW_BY_NAME] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND project_name = ?2 COLLATE NOCASE "
 			    "AND name = ?3 COLLATE NOCASE AND kind = 0",
 	[SQL_LAST_ID] = "SELECT coalesce(max(id), 0) FROM repository",
-	[SQL_MISSING_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND ((absent <> 0 AND state <> 4) OR held <> 0) "
-			     "ORDER BY id LIMIT 1",
+	[SQL_MISSING_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " ABSENT_OR_HELD
+			     " AND (state <> 4 OR held <> 0) ORDER BY id LIMIT 1",
 	[SQL_PARKED_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND parked IS NOT NULL "
 			    "ORDER BY id LIMIT 1",
 	[SQL_STAGE_CLEAR] = "DELETE FROM staged WHERE id IN (SELECT id FROM staged WHERE instance = ?1 LIMIT ?2)",
-	[SQL_STAGE_DELETE] = "DELETE FROM staged WHERE id = ?1",
 	[SQL_STAGE_ADD] = "INSERT INTO staged(instance, " LISTED ", raw) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	/* no instance has the id 0 */
 	[SQL_TRIAL_WRITE] = "INSERT OR REPLACE INTO staged(instance, guid, name, project_id, project_name, flags, raw) "
 			    "VALUES(0, x'', '', '', '', 0, zeroblob(?1))",
 	[SQL_TRIAL_CLEAR] = "DELETE FROM staged WHERE instance = 0",
-	[SQL_STAGED] = "SELECT id, instance, " LISTED ", raw FROM staged WHERE instance = ?1 ORDER BY id LIMIT 1",
+	[SQL_STAGED] = "SELECT id, instance, " LISTED ", raw FROM staged WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
 };
+
+/* What waits here is of a poll under way, and nothing anybody would miss. */
+#define STAGED \
+	"CREATE TABLE staged(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, guid BLOB NOT NULL, name TEXT NOT NULL," \
+	" project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT, visibility TEXT, default_branch TEXT," \
+	" web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL);"
 
 const char cache_schema[] =
 	"CREATE TABLE meta(key BLOB NOT NULL, token_expiry INTEGER NOT NULL DEFAULT 0,"
@@ -101,17 +125,38 @@ const char cache_schema[] =
 	" map_have BLOB, elsewhere INTEGER NOT NULL DEFAULT 0, approved INTEGER NOT NULL DEFAULT 0, resource_id TEXT, absent INTEGER NOT NULL DEFAULT 0,"
 	" held INTEGER NOT NULL DEFAULT 0, removed_at INTEGER NOT NULL DEFAULT 0,"
 	" archived INTEGER NOT NULL DEFAULT 0, remembered TEXT, UNIQUE(instance, guid));"
-	"CREATE INDEX instance_rows ON repository(instance);"
-	"CREATE INDEX mapping_ids ON repository(mapping_id) WHERE mapping_id IS NOT NULL;"
-	"CREATE INDEX service_ids ON repository(service_id) WHERE service_id IS NOT NULL;"
+	STAGED
+	"PRAGMA user_version = 1;";
+
+/* Of an instance: its rows by id with what a poll needs of them, and each kind of row that is looked for and rare. All start with
+ * the instance, so that a small one has its entries side by side, however many instances there are. Counts are kept by triggers:
+ * no statement, and no code, can forget them. */
+const char cache_schema_2[] =
+	"DROP INDEX IF EXISTS instance_rows; DROP INDEX IF EXISTS mapping_ids; DROP INDEX IF EXISTS service_ids;"
+	"DROP INDEX IF EXISTS service_names; DROP INDEX IF EXISTS pending_rows;"
+	"DROP TABLE staged;" STAGED
+	"CREATE INDEX staged_rows ON staged(instance);"
+	"CREATE INDEX known_rows ON repository(instance, id, kind, raw, state, absent, held);"
+	"CREATE INDEX mapping_ids ON repository(instance, mapping_id) WHERE mapping_id IS NOT NULL;"
+	"CREATE INDEX service_ids ON repository(instance, service_id) WHERE service_id IS NOT NULL;"
 	/* kind 2 is a named service, which may be any row's and several instances' */
 	"CREATE UNIQUE INDEX service_names ON repository(service_name, CASE kind WHEN 2 THEN instance ELSE 0 END);"
 	"CREATE INDEX pending_rows ON repository(instance, id) WHERE " PENDING ";"
-	"CREATE TABLE staged(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, guid BLOB NOT NULL, name TEXT NOT NULL,"
-	" project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT, visibility TEXT, default_branch TEXT,"
-	" web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL, UNIQUE(instance, guid));"
-	"CREATE INDEX staged_rows ON staged(instance);"
-	"PRAGMA user_version = 1;";
+	"CREATE INDEX absent_rows ON repository(instance, id) WHERE " ABSENT_OR_HELD ";"
+	"CREATE INDEX parked_rows ON repository(instance, id) WHERE parked IS NOT NULL;"
+	"CREATE INDEX removed_rows ON repository(instance, removed_at) WHERE " REMOVED_IN_TIME ";"
+	"CREATE INDEX project_services ON repository(instance, id) WHERE kind = 1;"
+	"CREATE INDEX project_repositories ON repository(instance, project_id) WHERE kind = 0 AND target <> 0;"
+	"CREATE TABLE counts(instance INTEGER PRIMARY KEY, " COUNTED(ZERO, "") ");"
+	"INSERT INTO counts(instance) SELECT id FROM instance;"
+	"CREATE TRIGGER instance_added AFTER INSERT ON instance BEGIN INSERT INTO counts(instance) VALUES(new.id); END;"
+	"CREATE TRIGGER row_added AFTER INSERT ON repository BEGIN " COUNT(MORE, "new.") " END;"
+	"CREATE TRIGGER row_changed AFTER UPDATE ON repository BEGIN " COUNT(LESS, "old.") COUNT(MORE, "new.") " END;"
+	"CREATE TRIGGER row_deleted AFTER DELETE ON repository BEGIN " COUNT(LESS, "old.") " END;"
+	"UPDATE counts SET (" COUNTED(NAME, "") ") = (SELECT " COUNTED(SUM, "") " FROM repository WHERE repository.instance = "
+	"counts.instance);"
+	"PRAGMA user_version = 2;";
+
 
 const char *cache_sql(enum statement s)
 {

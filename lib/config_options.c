@@ -108,7 +108,7 @@ const struct config_option config_options[] = {
 	  .def = "never", .allowed = "never, or a span from 1h to 365d" },
 	{ .section = SECTION_DEFAULTS, .key = "removal_limit", .type = &config_type_limit,
 	  .offset = INSTANCE(removal_limit),
-	  .def = "20%", .allowed = "0% to 100% of the known repositories, or a number of them" },
+	  .def = "20%", .allowed = "0% to 100% of the known repositories, or 0 to 2000000 of them" },
 	{ .section = SECTION_DEFAULTS, .key = "share_pat", .type = &config_type_bool, .offset = INSTANCE(share_pat),
 	  .def = "no", .allowed = "yes, no, true, false, on, off; yes only with dev.azure.com" },
 	{ .section = SECTION_DEFAULTS, .key = "labels", .type = &config_type_labels, .offset = 0,

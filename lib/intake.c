@@ -60,6 +60,8 @@ struct intake *intake_new(struct cache *cache, const struct config_instance *con
 	i->on_event = on_event;
 	i->arg = arg;
 	i->listing = listing_new(on_element, i);
+	i->guids = guids_new(cache_key(cache));
+	i->losses = cache_losses(cache);
 	i->config_digest = digest_of_config(cache, config);
 	return i;
 }
@@ -69,6 +71,7 @@ struct intake *intake_free(struct intake *i)
 	if (i == NULL)
 		return NULL;
 	known_free(i->known);
+	guids_free(i->guids);
 	free(i->projects);
 	listing_free(i->listing);
 	free(i);
@@ -90,17 +93,17 @@ static void on_known(void *arg, const struct cache_known *k)
 
 int intake_load_step(struct intake *i)
 {
-	size_t n;
+	struct cache_counts n;
 	int r;
 
 	switch (i->phase) {
 	case PHASE_LOAD:
 		if (i->known == NULL) {
-			if (cache_count(i->cache, i->instance->id, &n) < 0)
+			if (cache_counts(i->cache, i->instance->id, &n) < 0)
 				return -EIO;
-			i->known = known_new(n);
+			i->known = known_new(n.repositories);
 		}
-		r = cache_known_some(i->cache, i->instance->id, i->load_cursor, on_known, i);
+		r = cache_known_some(i->cache, i->instance->id, &i->load_cursor, on_known, i);
 		if (r == 0)
 			i->phase = PHASE_CLEAR;
 		return cache_is_damaged(i->cache) ? -EIO : r < 0 ? r : 1;
@@ -115,6 +118,7 @@ int intake_load_step(struct intake *i)
 	case PHASE_RECEIVE:
 	case PHASE_WEIGH:
 	case PHASE_STAGED:
+	case PHASE_UNSTAGE:
 	case PHASE_RECONSIDER:
 	case PHASE_PROJECTS:
 	case PHASE_BINS:
@@ -152,15 +156,15 @@ static int on_element(void *arg, const char *p, size_t n)
 	e = repo_parse(p, n, &r, &i->error);
 	if (e < 0)
 		return e;
-	e = cache_raw_by_guid(i->cache, i->instance->id, r.guid, &old);
-	if (e == 0 && known_mark(i->known, &old) == KNOWN_SEEN_AGAIN && GUARD("duplicate"))
+	e = i->n_known > 0 ? cache_raw_by_guid(i->cache, i->instance->id, r.guid, &old) : -ENOENT;
+	if (((e == 0 && known_mark(i->known, &old) == KNOWN_SEEN_AGAIN) || !guids_add(i->guids, r.guid)) && GUARD("duplicate"))
 		e = twice(i);
 	else if (e == 0 || e == -ENOENT)
 		e = cache_stage_add(i->cache, i->instance->id, &r, &raw);
 	if (e == 0)
 		e = weigh_change(i, &r);
 	repo_done(&r);
-	return e == -EEXIST ? twice(i) : e;
+	return e;
 }
 
 int intake_feed(struct intake *i, const char *p, size_t n)
@@ -323,7 +327,7 @@ static int apply_staged(struct intake *i, struct repo *r, const struct digest *r
 
 static int step_weigh(struct intake *i)
 {
-	for (unsigned n = 0; n < CACHE_BATCH_ROWS; n++) {
+	for (unsigned n = 0; n < CACHE_STEP_ROWS; n++) {
 		struct cache_row row = { 0 };
 		int e = cache_row_next(i->cache, i->instance->id, i->row_cursor, &row);
 
@@ -343,13 +347,13 @@ static int step_weigh(struct intake *i)
 
 static int step_staged(struct intake *i)
 {
-	for (unsigned n = 0; n < CACHE_BATCH_ROWS; n++) {
+	for (unsigned n = 0; n < CACHE_STEP_ROWS; n++) {
 		struct digest raw;
 		struct repo r;
-		int e = cache_stage_take(i->cache, i->instance->id, &r, &raw);
+		int e = cache_stage_next(i->cache, i->instance->id, &i->staged_cursor, &r, &raw);
 
 		if (e == -ENOENT) {
-			i->phase = i->stale ? PHASE_RECONSIDER : PHASE_PROJECTS;
+			i->phase = PHASE_UNSTAGE;
 			if (i->stale)
 				/* what has just been applied is counted with all the others */
 				i->result.held_exclusions = 0;
@@ -387,7 +391,7 @@ static int reconsider(struct intake *i, struct cache_row *row)
 
 static int step_reconsider(struct intake *i)
 {
-	for (unsigned n = 0; n < CACHE_BATCH_ROWS; n++) {
+	for (unsigned n = 0; n < CACHE_STEP_ROWS; n++) {
 		struct cache_row row = { 0 };
 		int e = cache_row_next(i->cache, i->instance->id, i->row_cursor, &row);
 
@@ -414,7 +418,7 @@ static int step_reconsider(struct intake *i)
 /* A project's service goes with the last of its repositories, and comes back with the first. */
 static int step_services(struct intake *i)
 {
-	for (unsigned n = 0; n < CACHE_BATCH_ROWS; n++) {
+	for (unsigned n = 0; n < CACHE_STEP_ROWS; n++) {
 		struct cache_row row = { 0 };
 		int e = cache_project_next(i->cache, i->instance->id, i->row_cursor, &row);
 
@@ -463,7 +467,7 @@ int intake_prove(struct intake *i, const uint8_t guid[16])
 
 int intake_apply_step(struct intake *i, int64_t now)
 {
-	int r = 0, e;
+	int r = 0, e = 0;
 
 	switch (i->phase) {
 	case PHASE_WEIGH:
@@ -471,6 +475,12 @@ int intake_apply_step(struct intake *i, int64_t now)
 		break;
 	case PHASE_STAGED:
 		r = step_staged(i);
+		break;
+	case PHASE_UNSTAGE:
+		r = cache_stage_clear_some(i->cache, i->instance->id);
+		if (r == 0)
+			i->phase = i->stale ? PHASE_RECONSIDER : PHASE_PROJECTS;
+		r = r == 0 ? 1 : r;
 		break;
 	case PHASE_RECONSIDER:
 		r = step_reconsider(i);
@@ -509,7 +519,11 @@ int intake_apply_step(struct intake *i, int64_t now)
 	case PHASE_DONE:
 		break;
 	}
-	e = cache_flush(i->cache);
+	/* rows of several turns are one transaction; whoever ends it may be another instance, which is told what was lost */
+	if (r != 1)
+		e = cache_flush(i->cache);
+	if (cache_losses(i->cache) != i->losses)
+		e = -EIO;
 	return r < 0 ? r : e < 0 ? e : r;
 }
 

@@ -36,7 +36,7 @@ struct intake *intake_new(struct cache *cache, const struct config_instance *con
 			  intake_event_fn on_event, void *arg);
 struct intake *intake_free(struct intake *i);
 
-/* Reads what is known, at most CACHE_BATCH_ROWS rows a call, before the listing may arrive. 1 = call again, 0, -EIO. */
+/* Reads what is known, at most CACHE_SCAN_ROWS rows a call, before the listing may arrive. 1 = call again, 0, -EIO. */
 int intake_load_step(struct intake *i);
 
 /* Takes bytes of the listing. 0, -EBADMSG when it can no longer become one, -EIO. */
@@ -53,7 +53,7 @@ uint32_t intake_count(const struct intake *i);
 
 #define INTAKE_BINS 2
 
-/* After intake_finish(): applies at most CACHE_BATCH_ROWS rows. 1 = call again, 0 when all is in the cache, -EIO; INTAKE_BINS
+/* After intake_finish(): applies at most CACHE_STEP_ROWS rows. 1 = call again, 0 when all is in the cache, -EIO; INTAKE_BINS
  * when recycle bins are to be read first, those that intake_next_project() names: call again after that.
  * now: Unix seconds. */
 int intake_apply_step(struct intake *i, int64_t now);

@@ -1,6 +1,7 @@
 /* What intake.c (a listing on its way into the cache) and absence.c (what it has not) share. */
 #pragma once
 
+#include "guids.h"
 #include "intake.h"
 #include "known.h"
 #include "limits.h"
@@ -13,6 +14,7 @@ enum phase {
 	PHASE_RECEIVE,
 	PHASE_WEIGH,		/* how many would a change of filters exclude? */
 	PHASE_STAGED,
+	PHASE_UNSTAGE,
 	PHASE_RECONSIDER,
 	PHASE_PROJECTS,		/* whose recycle bins may explain what is missing? */
 	PHASE_BINS,		/* the caller reads them */
@@ -29,8 +31,9 @@ struct intake {
 	intake_event_fn on_event;
 	void *arg;
 	enum phase phase;
-	uint8_t load_cursor[16];
+	int64_t load_cursor, staged_cursor;
 	struct known *known;
+	struct guids *guids;		/* of what it has not */
 	size_t n_known;
 	struct listing *listing;
 	const char *error;
@@ -44,6 +47,7 @@ struct intake {
 	size_t n_projects, project;
 	size_t first_project;		/* to be asked about */
 	bool drip;			/* the removals of a day exceed the limit: proven ones wait */
+	unsigned losses;		/* of the cache before */
 	struct intake_result result;
 };
 
@@ -53,7 +57,7 @@ int intake_consider(struct intake *i, struct cache_row *row);
 /* The row is in the listing (again): nothing of what its absence meant is left. */
 void intake_present(struct cache_row *row);
 
-/* At most CACHE_BATCH_ROWS rows each. 1 = call again, 0 = the phase is over, -EIO. */
+/* At most CACHE_STEP_ROWS rows each. 1 = call again, 0 = the phase is over, -EIO. */
 int absence_projects_step(struct intake *i, int64_t now);
 int absence_judge(struct intake *i, int64_t now);
 int absence_record_step(struct intake *i, int64_t now);

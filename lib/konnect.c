@@ -222,8 +222,9 @@ static int choose(json_t *types, const char *configured, const char **ret_name, 
 		}
 	}
 	if (n != 1) {
-		*ret_error = xasprintf("%s of Konnect's resource types (%s) can be a repository; set resource_type",
-				       n == 0 ? "none" : "more than one", all);
+		*ret_error = n == 0 ? xasprintf("none of Konnect's resource types (%s) can be a repository; set resource_type", all)
+				    : xasprintf("more than one of Konnect's resource types (%s) can be a repository; set "
+						"resource_type", all);
 		return -EINVAL;
 	}
 	*ret_name = found;

@@ -44,12 +44,15 @@
 #define CONTROL_REQUEST_MAX ((size_t)1 << 20)	/* bytes of a request: names of all instances fit */
 #define CONTROL_ANSWER_MAX ((size_t)64 << 20)	/* status of INSTANCES_MAX instances fits */
 #define CONTROL_IDLE_SEC 60			/* without a byte either way */
+#define CONTROL_SILENCE_SEC 60			/* adosyncctl waits for a sign of life; a loop that stands so long is restarted */
+#define CONTROL_SILENCE_MAX_SEC 86400
 
 /* The HTTP server on `listen`, which anybody may talk to who reaches it. */
 #define WEB_CLIENTS_MAX 16			/* one more, and the oldest that has not asked yet is cut off */
 #define WEB_CLIENT_SEC 10			/* from the connection to the end of the answer */
 #define WEB_HEAD_MAX ((size_t)8 << 10)		/* bytes of a request, which has no body */
 #define WEB_PATH_MAX 128			/* bytes of a path that may be one of ours */
+#define WEB_HOST_MAX 256			/* bytes of a host's name; DNS has 253 */
 #define WEB_BODY_SKIPPED_MAX ((size_t)64 << 10)	/* bytes that may follow a request, so that its sender sees the answer */
 #define WEB_LINGER_SEC 2			/* and the time for that */
 #define WEB_ANSWER_MAX ((size_t)64 << 20)	/* metrics of INSTANCES_MAX instances fit */
@@ -68,5 +71,7 @@
 /* Polls at the same time: each may hold a resolver thread and a connection. */
 #define POLLS_IN_FLIGHT_MAX 64
 
-/* The cache is the one blocking call on the loop. */
-#define CACHE_BATCH_ROWS 500
+/* The cache is the one blocking call on the loop: a transaction's rows touch a page of each index, and the disk waits for all. */
+#define CACHE_BATCH_ROWS 200	/* written in one transaction */
+#define CACHE_STEP_ROWS 50	/* read and written in one turn of the loop */
+#define CACHE_SCAN_ROWS 2000	/* read from an index in one turn */

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "buf.h"
 #include "guard.h"
@@ -27,6 +30,9 @@ enum state {
 	ST_DONE,		/* after the last } */
 	ST_FAILED,
 };
+
+#define BLOCK 64	/* bytes looked at together */
+#define TOO_DEEP "an element is nested too deeply"
 
 enum key { KEY_OTHER, KEY_VALUE, KEY_COUNT };
 
@@ -91,13 +97,110 @@ static bool is_space(char c)
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
+#ifdef __SSE2__
+struct block {
+	__m128i a, b, c, d;
+};
+
+static inline uint64_t bits_of(__m128i v)
+{
+	return (uint64_t)(unsigned)_mm_movemask_epi8(v);
+}
+
+/* One bit for each byte of the block that, with the bits of or_with set, is wanted. */
+static inline uint64_t match(const struct block *b, char or_with, char wanted)
+{
+	const __m128i o = _mm_set1_epi8(or_with), w = _mm_set1_epi8(wanted);
+
+	return bits_of(_mm_cmpeq_epi8(_mm_or_si128(b->a, o), w)) | bits_of(_mm_cmpeq_epi8(_mm_or_si128(b->b, o), w)) << 16 |
+	       bits_of(_mm_cmpeq_epi8(_mm_or_si128(b->c, o), w)) << 32 | bits_of(_mm_cmpeq_epi8(_mm_or_si128(b->d, o), w)) << 48;
+}
+
+/* Each bit becomes the parity of itself and those below: set from each opening quote up to its closing one. */
+static inline uint64_t between_pairs(uint64_t quotes)
+{
+	quotes ^= quotes << 1;
+	quotes ^= quotes << 2;
+	quotes ^= quotes << 4;
+	quotes ^= quotes << 8;
+	quotes ^= quotes << 16;
+	return quotes ^ quotes << 32;
+}
+
+/* The brackets of a block, in their order. Bytes used: fewer than the block has when the value ends or is nested too deeply. */
+static size_t brackets(struct listing *l, uint64_t open, uint64_t close, bool *closed)
+{
+	uint64_t both = open | close;
+
+	for (; both != 0; both &= both - 1) {
+		uint64_t lowest = both & -both;
+		size_t used = (size_t)__builtin_ctzll(both) + 1;
+
+		if ((open & lowest) != 0) {
+			if (++l->depth > LISTING_DEPTH_MAX) {
+				(void)fail(l, TOO_DEEP);
+				return used;
+			}
+		} else if (--l->depth == 0) {
+			*closed = true;
+			return used;
+		}
+	}
+	return BLOCK;
+}
+
+/* Moves over the whole blocks of a bracketed value, up to one in which something is escaped. Returns the bytes used. Nearly all of
+ * a listing is known already, and this and the digest are all that is done with it. */
+static size_t scan_blocks(struct listing *l, const char *p, size_t n, bool *closed)
+{
+	size_t i = 0, used;
+
+	while (n - i >= BLOCK && !l->escaped) {
+		const struct block b = {
+			_mm_loadu_si128((const __m128i *)(p + i)), _mm_loadu_si128((const __m128i *)(p + i + 16)),
+			_mm_loadu_si128((const __m128i *)(p + i + 32)), _mm_loadu_si128((const __m128i *)(p + i + 48)),
+		};
+		uint64_t inside, open, close;
+
+		if (match(&b, 0, '\\') != 0)
+			break;
+		inside = between_pairs(match(&b, 0, '"')) ^ (l->in_string ? UINT64_MAX : 0);
+		/* { and [, as } and ], differ in the one bit 0x20 */
+		open = match(&b, 0x20, '{') & ~inside;
+		close = match(&b, 0x20, '}') & ~inside;
+		used = (open | close) != 0 ? brackets(l, open, close, closed) : BLOCK;
+		i += used;
+		if (used < BLOCK || *closed || l->state == ST_FAILED)
+			break;
+		l->in_string = (inside >> 63) != 0;
+	}
+	return i;
+}
+#else
+static size_t scan_blocks(struct listing *l, const char *p, size_t n, bool *closed)
+{
+	(void)l, (void)p, (void)n, (void)closed;
+	return 0;
+}
+#endif
+
 /* Moves over a bracketed or quoted value. Returns the bytes used; *closed says that its last one was among them. */
 static size_t scan_value(struct listing *l, const char *p, size_t n, bool *closed)
 {
-	size_t i = 0;
+	size_t i = 0, next_block = 0;
 
 	*closed = false;
 	while (i < n) {
+		if (i >= next_block && l->depth > 0) {
+			i += scan_blocks(l, p + i, n - i, closed);
+			next_block = i + BLOCK;
+			if (*closed) {
+				l->in_string = false;
+				return i;
+			}
+			if (i == n || l->state == ST_FAILED)
+				return i;
+		}
 		if (l->in_string) {
 			if (l->escaped) {
 				l->escaped = false;
@@ -126,7 +229,7 @@ static size_t scan_value(struct listing *l, const char *p, size_t n, bool *close
 		case '{':
 		case '[':
 			if (++l->depth > LISTING_DEPTH_MAX) {
-				(void)fail(l, "an element is nested too deeply");
+				(void)fail(l, TOO_DEEP);
 				return i;
 			}
 			break;

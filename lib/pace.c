@@ -2,6 +2,7 @@
 
 #include "limits.h"
 #include "schedule.h"
+#include "util.h"
 
 #define SEC INT64_C(1000)
 #define MIN (60 * SEC)
@@ -111,4 +112,17 @@ const char *sink_state_name(enum sink_state s)
 		return "credential";
 	}
 	return "?";
+}
+
+#define SPAN(ms) format_span((char[64]){ 0 }, 64, (ms) / SEC)
+
+void sink_schedule_print_states(FILE *f)
+{
+	fprintf(f, "konnect %s\tan answer is no good\t\n", sink_state_name(SINK_READY));
+	fprintf(f, "konnect %s\tthe time Konnect asks for, %s at most; %s if it names none\t\n", sink_state_name(SINK_THROTTLED),
+		SPAN(WAIT_MAX_SEC * SEC), SPAN(THROTTLED_DEFAULT_SEC * SEC));
+	fprintf(f, "konnect %s\tany time within %s, doubling to %s; or the time Konnect asks for\t\n", sink_state_name(SINK_BACKOFF),
+		SPAN(BACKOFF_MIN), SPAN(BACKOFF_MAX));
+	fprintf(f, "konnect %s\t%s, doubling to %s; at once when the token changes\t\n", sink_state_name(SINK_CREDENTIAL),
+		SPAN(CREDENTIAL_MIN), SPAN(CREDENTIAL_MAX));
 }

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* A bucket that never lets more than rate_per_minute through in any minute: a tenth of it at once, the rest evenly. */
 struct bucket {
@@ -43,3 +44,6 @@ struct sink_schedule {
 int64_t sink_schedule_next(struct sink_schedule *s, enum sink_event event, int64_t wait, int64_t now_ms, uint32_t random);
 
 const char *sink_state_name(enum sink_state s);
+
+/* As schedule_print_states(), each line beginning with "konnect". */
+void sink_schedule_print_states(FILE *f);

@@ -649,7 +649,7 @@ int reconcile_scan(struct reconcile *r)
 	free(r->confirming);
 	r->confirming = NULL;
 	r->step = RECONCILE_SCAN;
-	for (unsigned n = 0; n < CACHE_BATCH_ROWS && r->step == RECONCILE_SCAN; n++) {
+	for (unsigned n = 0; n < CACHE_STEP_ROWS && r->step == RECONCILE_SCAN; n++) {
 		e = cache_row_next(r->cache, r->instance->id, r->cursor, &row);
 		if (e == -ENOENT)
 			r->step = RECONCILE_DONE;

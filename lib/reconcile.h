@@ -64,5 +64,5 @@ bool reconcile_request(const struct reconcile *r, struct konnect_request *ret);
 /* Learns from the answer to that request; see converge_answer() for which answers come here. 0, or -EIO of the cache. */
 int reconcile_answer(struct reconcile *r, int status, const json_t *answer);
 
-/* Looks at no more than CACHE_BATCH_ROWS rows for what was not in the lists. 0, or -EIO of the cache. */
+/* Looks at no more than CACHE_STEP_ROWS rows for what was not in the lists. 0, or -EIO of the cache. */
 int reconcile_scan(struct reconcile *r);

@@ -204,17 +204,43 @@ const char *instance_state_name(enum instance_state s)
 
 #define SPAN(ms) format_span((char[64]){ 0 }, 64, (ms) / SEC)
 
+/* What the transition itself makes of the verdict, after a good poll, or after one refusal of the token. */
+static bool leads_to(enum verdict v, enum instance_state state, bool refused)
+{
+	const struct schedule_input in = { .event = SCHEDULE_ANSWER, .verdict = v };
+	struct schedule s = { .state = INSTANCE_POLLING, .before = INSTANCE_WAITING, .refused = refused };
+
+	(void)schedule_next(&s, &in);
+	return s.state == state;
+}
+
+static void print_state(FILE *f, enum instance_state state, const char *left)
+{
+	fprintf(f, "%s\t%s\t", instance_state_name(state), left);
+	for (enum verdict v = VERDICT_OK; v < VERDICT_KINDS; v++)
+		if (leads_to(v, state, false) || leads_to(v, state, true))
+			fprintf(f, " %s", verdict_name(v));
+	fputc('\n', f);
+}
+
 /* In the words of the manual page's table, which is compared with this. */
 void schedule_print_states(FILE *f)
 {
-	fprintf(f, "%s\tpoll_interval after the poll, up to %d%% later\n", instance_state_name(INSTANCE_WAITING), 100 / SPREAD_PART);
-	fprintf(f, "%s\tthe answer is judged\n", instance_state_name(INSTANCE_POLLING));
-	fprintf(f, "%s\tany time within %s, doubling to %s; %s after one refusal of the token\n",
-		instance_state_name(INSTANCE_BACKOFF), SPAN(BACKOFF_MIN), SPAN(BACKOFF_MAX), SPAN(REFUSED_ONCE));
-	fprintf(f, "%s\tthe time Azure DevOps asks for, from %s to %s; %s if it names none\n",
-		instance_state_name(INSTANCE_THROTTLED), SPAN(THROTTLED_MIN), SPAN(WAIT_MAX_SEC * SEC), SPAN(THROTTLE_DEFAULT_SEC * SEC));
-	fprintf(f, "%s\t%s, doubling to %s, or to %s if expired or missing; at once when the token changes\n",
-		instance_state_name(INSTANCE_CREDENTIAL), SPAN(CREDENTIAL_MIN), SPAN(CREDENTIAL_MAX), SPAN(EXPIRED_MAX));
-	fprintf(f, "%s\t%s, doubling to %s\n", instance_state_name(INSTANCE_BLOCKED), SPAN(BLOCKED_MIN), SPAN(BLOCKED_MAX));
-	fprintf(f, "%s\tadosyncctl resume\n", instance_state_name(INSTANCE_PAUSED));
+	char text[256];
+
+	(void)snprintf(text, sizeof(text), "poll_interval after the poll, up to %d%% later", 100 / SPREAD_PART);
+	print_state(f, INSTANCE_WAITING, text);
+	print_state(f, INSTANCE_POLLING, "the answer is judged");
+	(void)snprintf(text, sizeof(text), "any time within %s, doubling to %s; %s after one refusal of the token", SPAN(BACKOFF_MIN),
+		       SPAN(BACKOFF_MAX), SPAN(REFUSED_ONCE));
+	print_state(f, INSTANCE_BACKOFF, text);
+	(void)snprintf(text, sizeof(text), "the time Azure DevOps asks for, from %s to %s; %s if it names none", SPAN(THROTTLED_MIN),
+		       SPAN(WAIT_MAX_SEC * SEC), SPAN(THROTTLE_DEFAULT_SEC * SEC));
+	print_state(f, INSTANCE_THROTTLED, text);
+	(void)snprintf(text, sizeof(text), "%s, doubling to %s, or to %s if expired or missing; at once when the token changes",
+		       SPAN(CREDENTIAL_MIN), SPAN(CREDENTIAL_MAX), SPAN(EXPIRED_MAX));
+	print_state(f, INSTANCE_CREDENTIAL, text);
+	(void)snprintf(text, sizeof(text), "%s, doubling to %s", SPAN(BLOCKED_MIN), SPAN(BLOCKED_MAX));
+	print_state(f, INSTANCE_BLOCKED, text);
+	print_state(f, INSTANCE_PAUSED, "adosyncctl resume");
 }

@@ -68,7 +68,7 @@ bool schedule_watches_secret(const struct schedule *s);
 /* "waiting" and so on. */
 const char *instance_state_name(enum instance_state s);
 
-/* A line for each state: its name, a tab, and when it is left. */
+/* A line for each state: its name, when it is left, and the verdicts that lead to it, with tabs between. */
 void schedule_print_states(FILE *f);
 
 /* min * 2^(attempts-1), at most max, then anything from 1 ms to that by random: full jitter. Milliseconds. */

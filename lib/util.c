@@ -297,6 +297,23 @@ size_t utf8_prefix(const char *s, size_t max)
 	return i;
 }
 
+/* Whether the sequence of k bytes at s is a control character, one that turns the direction of what follows, or a line's end. */
+static bool is_control(const char *s, size_t k)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	switch (k) {
+	case 1:
+		return u[0] < 0x20 || u[0] == 0x7f;
+	case 2: /* C1, U+0080 to U+009F */
+		return u[0] == 0xc2 && u[1] < 0xa0;
+	case 3: /* U+2028 to U+202E, U+2066 to U+2069 */
+		return u[0] == 0xe2 && ((u[1] == 0x80 && u[2] >= 0xa8 && u[2] <= 0xae) || (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9));
+	default:
+		return false;
+	}
+}
+
 const char *printable(char *buf, size_t n, const char *s)
 {
 	size_t len = strlen(s), i = 0, o = 0;
@@ -304,8 +321,7 @@ const char *printable(char *buf, size_t n, const char *s)
 	while (i < len) {
 		unsigned char c = (unsigned char)s[i];
 		size_t k = utf8_next(s + i, len - i);
-		/* C1 controls are two bytes, 0xc2 0x80 to 0xc2 0x9f */
-		bool bad = k == 0 || c < 0x20 || c == 0x7f || (k == 2 && c == 0xc2 && (unsigned char)s[i + 1] < 0xa0);
+		bool bad = k == 0 || is_control(s + i, k);
 		size_t w = bad ? 1 : k;
 
 		if (o + w >= n)

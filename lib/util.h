@@ -51,7 +51,8 @@ size_t utf8_next(const char *s, size_t n);
 /* Bytes of the longest prefix of s with at most max code points, cut on a code point. */
 size_t utf8_prefix(const char *s, size_t max);
 
-/* Copies s into buf with control characters and broken UTF-8 made visible as "?"; returns buf. */
+/* Copies s into buf with control characters (those of direction and lines included) and broken UTF-8 made visible as "?", or
+ * as a blank; never lengthens. Returns buf. */
 const char *printable(char *buf, size_t n, const char *s);
 
 /* ASCII only, whatever the locale. */

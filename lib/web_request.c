@@ -44,15 +44,42 @@ static bool is_plain(const char *p, size_t n)
 	return true;
 }
 
-/* The path of /path?query, or of http://host/path?query, whose host is of no interest. */
+/* HOST or HOST:PORT, with white space around it. */
+static void take_host(const char *p, size_t n, struct web_request *ret)
+{
+	const char *port;
+	size_t len, digits = 0;
+
+	while (n > 0 && (p[0] == ' ' || p[0] == '\t')) {
+		p++;
+		n--;
+	}
+	while (n > 0 && (p[n - 1] == ' ' || p[n - 1] == '\t'))
+		n--;
+	/* the colons of [::1] are none before a port */
+	port = n > 0 ? memrchr(p, ':', n) : NULL;
+	len = port != NULL && memchr(port, ']', (size_t)(p + n - port)) == NULL ? (size_t)(port - p) : n;
+	while (len < n && len + 1 + digits < n && p[len + 1 + digits] >= '0' && p[len + 1 + digits] <= '9')
+		digits++;
+	if (len == 0 || len >= sizeof(ret->host) || (len < n && len + 1 + digits != n)) {
+		ret->host[0] = '?';
+		ret->host[1] = '\0';
+		return;
+	}
+	memcpy(ret->host, p, len);
+	ret->host[len] = '\0';
+}
+
+/* The path of /path?query, or of http://host/path?query, whose host counts and not the header's. */
 static void take_path(const char *p, size_t n, struct web_request *ret)
 {
 	const char *rest;
 	size_t len = 0;
 
-	ret->path[0] = '\0';
-	if (n > 7 && ascii_has_prefix_nocase(p, "http://")) {
+	ret->path[0] = ret->host[0] = '\0';
+	if (n >= 7 && ascii_has_prefix_nocase(p, "http://")) {
 		rest = memchr(p + 7, '/', n - 7);
+		take_host(p + 7, rest != NULL ? (size_t)(rest - p) - 7 : n - 7, ret);
 		if (rest == NULL)
 			return;
 		n -= (size_t)(rest - p);
@@ -94,7 +121,7 @@ static int take_first_line(const char *p, size_t n, struct web_request *ret)
 
 int web_request_parse(const char *p, size_t n, struct web_request *ret)
 {
-	bool first = true, too_long = n >= WEB_HEAD_MAX;
+	bool first = true, absolute = false, host = false, too_long = n >= WEB_HEAD_MAX;
 	const char *line;
 	size_t len, name;
 	int r;
@@ -112,11 +139,20 @@ int web_request_parse(const char *p, size_t n, struct web_request *ret)
 			if (r < 0)
 				return r;
 			first = false;
+			absolute = ret->host[0] != '\0';
 			continue;
 		}
 		name = token_len(line, len);
 		if (name == 0 || name == len || line[name] != ':')
 			return -400;
+		if (name != 4 || !ascii_has_prefix_nocase(line, "Host"))
+			continue;
+		/* two of them: somebody on the way may look at the other one */
+		if (host)
+			return -400;
+		host = true;
+		if (!absolute)
+			take_host(line + name + 1, len - name - 1, ret);
 	}
 	return too_long ? -431 : WEB_REQUEST_MORE;
 }
@@ -131,6 +167,7 @@ const char *web_reason(int status)
 		{ 400, "Bad Request" },
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
+		{ 421, "Misdirected Request" },
 		{ 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" },
 		{ 503, "Service Unavailable" },

@@ -10,12 +10,13 @@ enum web_method { WEB_GET, WEB_HEAD, WEB_OTHER };
 struct web_request {
 	enum web_method method;
 	char path[WEB_PATH_MAX];	/* without the query; "" for one that is longer, or of another form */
+	char host[WEB_HOST_MAX];	/* whom it is for, without the port, [::1] in brackets; "": not said, "?": no host's name */
 };
 
 #define WEB_REQUEST_MORE 1
 
 /* Reads a request out of the n bytes that have arrived so far; what follows its head is not looked at, nor is any header
- * used. 0 and *ret, WEB_REQUEST_MORE, or the negative status of the answer that refuses it. */
+ * used but Host. 0 and *ret, WEB_REQUEST_MORE, or the negative status of the answer that refuses it. */
 int web_request_parse(const char *p, size_t n, struct web_request *ret);
 
 /* "Not Found" and so on, of the statuses that are used here. */

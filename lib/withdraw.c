@@ -136,9 +136,9 @@ void withdraw_hash(const struct withdraw *w, char ret[APPROVE_HASH_LEN + 1])
 		_cleanup_free_ char *text = xasprintf("%d %s", (int)w->items[i].kind, w->items[i].id);
 		struct digest d = digest_bytes(no_key, text, strlen(text));
 
-		/* whatever order Konnect lists them in */
+		/* whatever order Konnect lists them in; twice is not the same as not at all */
 		for (size_t k = 0; k < DIGEST_LEN; k++)
-			sum.b[k] ^= d.b[k];
+			sum.b[k] = (uint8_t)(sum.b[k] + d.b[k]);
 	}
 	for (size_t i = 0; w->n > 0 && i < APPROVE_HASH_LEN / 2; i++)
 		(void)snprintf(ret + 2 * i, 3, "%02x", sum.b[i]);

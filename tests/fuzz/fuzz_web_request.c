@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* what is refused or understood stays so, whatever follows */
 	must(r == web_request_parse((const char *)data, max, &whole));
 	if (r == 0) {
-		must(part.method == whole.method && strcmp(part.path, whole.path) == 0);
+		must(part.method == whole.method && strcmp(part.path, whole.path) == 0 && strcmp(part.host, whole.host) == 0);
 		must(part.path[0] == '/' || part.path[0] == '\0');
 	}
 	return 0;

@@ -54,8 +54,12 @@ compare contract used "the contract (<) and those that the code uses (>)"
 awk '/^\.Sh / { inside = $2 == "DIAGNOSTICS" } inside && /^\.It [a-z_]+$/ { print $2 }' "$page" | sort >"$tmp/page"
 compare contract page "the contract (<) and $page (>)"
 
-# The catalog: every id under a comment with the event's name.
+# and the ids, each before its event
 awk '$3 != 0 { print $2, $3 }' "$tmp/table" | sort | join "$tmp/contract" - >"$tmp/with-id"
+awk '/^\.S[hs] / { inside = $0 == ".Ss Message ids" } inside && /^\.It / { id = $2; getline; print $0, id }' "$page" | sort >"$tmp/page-ids"
+compare with-id page-ids "the ids of $table (<) and $page (>)"
+
+# The catalog: every id under a comment with the event's name.
 awk '/^# [a-z_]+$/ { name = $2 } /^-- / { print name, $2; name = "?" }' "$catalog" | sort >"$tmp/catalog"
 compare with-id catalog "the ids of $table (<) and $catalog (>)"
 awk -v file="$catalog" '

@@ -17,7 +17,9 @@ tr -d '\n' <"$code" | grep -oE '\{ "(adosyncd|process)_[a-z_]+", "[a-z]+",[[:spa
 	sed 's/^{ "\([^"]*\)", "\([a-z]*\)",[[:space:]]*"\(.*\)"$/\1 \2 \3/' | sort >"$tmp/code"
 [ -s "$tmp/code" ] || { echo "metrics: $code has no table of metrics" >&2; exit 1; }
 awk '/^\.S[hs] / { inside = $0 == ".Ss Metrics" }
-	inside && /^\.It Ic / { name = $3; getline; type = $2; sub(/;$/, "", type); getline; print name, type, $0 }' "$page" | sort >"$tmp/page"
+	inside && /^\.It Ic / { name = $3; getline; type = $2; sub(/;$/, "", type); text = ""; next }
+	name != "" { text = text (text != "" ? " " : "") $0 }
+	name != "" && /\.$/ { print name, type, text; name = "" }' "$page" | sort >"$tmp/page"
 if ! diff "$tmp/code" "$tmp/page" >"$tmp/diff"; then
 	echo "metrics: $code (<) and $page (>) differ:" >&2
 	grep '^[<>]' "$tmp/diff" >&2

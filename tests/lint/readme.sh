@@ -25,7 +25,15 @@ has() {
 
 "$program" --states | cut -f 1 | sort -u >"$tmp/list"
 [ -s "$tmp/list" ] || { echo "readme: $program --states prints nothing" >&2; exit 1; }
-while read -r state; do has "$tmp/states" "| \`$state\`" "the state"; done <"$tmp/list"
+# Konnect's own have a table of theirs
+sed -n '/^| Konnect is /,/^| what you see /p' "$tmp/states" >"$tmp/konnect"
+sed '/^| Konnect is /,$d' "$tmp/states" >"$tmp/instance"
+while read -r state; do
+	case $state in
+	konnect\ *) has "$tmp/konnect" "| \`${state#konnect }\`" "Konnect's state" ;;
+	*) has "$tmp/instance" "| \`$state\`" "the state" ;;
+	esac
+done <"$tmp/list"
 
 awk '/^const char \*verdict_name/ { inside = 1 } inside && /return "/ { gsub(/.*return "|";/, ""); print } inside && /^}/ { exit }' \
 	lib/verdict.c >"$tmp/list"

@@ -72,6 +72,11 @@ def test_wrong_configuration(world, text, line, key, words):
         assert result.code == 78
         assert result.out == ""
         [message] = result.err.splitlines()
+        if arguments == []:
+            # what a daemon says where nobody looks on is its log
+            event = json.loads(message)
+            assert (event["level"], event["subject"]) == ("error", "config")
+            message = event["message"]
         assert re.match(re.escape(world.config_file) + rf":{line}: [^:]*{key}[^:]*: ", message), message
         assert re.search(words, message), message
 
@@ -82,6 +87,7 @@ def test_all_errors_are_told_at_once(world):
     result = world.run("--check")
     assert result.code == 78
     assert [line.split(":")[1] for line in result.err.splitlines()] == ["2", "3", "6", "5"]
+    assert [event["message"] for event in world.run().events] == result.err.splitlines()
 
 
 def test_no_configuration_and_no_instance(world):

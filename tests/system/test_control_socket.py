@@ -30,6 +30,12 @@ def descriptors(daemon):
     return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
 
+def cpu_seconds(daemon):
+    with open(f"/proc/{daemon.process.pid}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 # What is not a request.
 
 NO_REQUESTS = [
@@ -313,12 +319,15 @@ def test_a_second_daemon_does_not_take_the_socket(world):
 
 
 def test_the_descriptors_run_out(world):
-    """The daemon is still there afterwards."""
+    """Who waits to be accepted does not keep the loop busy, and the daemon is still there afterwards."""
     world.synced()
     daemon = world.start()
     resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (descriptors(daemon) + 2, 1024))
     clients = [Client(world) for _ in range(8)]
     time.sleep(0.1)
+    before = cpu_seconds(daemon)
+    time.sleep(1)
+    assert cpu_seconds(daemon) - before < 0.2
     for client in clients:
         client.close()
     resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (1024, 1024))

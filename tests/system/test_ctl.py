@@ -1,9 +1,13 @@
 """adosyncctl: every command as a person and as a script sees it, and what status says in each state."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
+import socket
+import threading
 import time
 
 import pytest
@@ -32,6 +36,7 @@ def near(at, when, seconds=15):
 @pytest.mark.parametrize("arguments", [
     [], ["nonsense"], ["--nonsense"], ["status", "a", "b"], ["repos"], ["repos", "a", "b"], ["check"],
     ["check", "a", "b"], ["pause"], ["resume"], ["reload", "a"], ["pause", "a", "b"], ["-s"], ["Status"],
+    ["--timeout", "0", "status"], ["--timeout", "soon", "status"], ["--timeout", "25h", "status"], ["--timeout"],
 ], ids=" ".join)
 def test_wrong_usage(world, arguments):
     result = ctl(world, *arguments)
@@ -319,3 +324,104 @@ def test_json_is_one_object_a_line(world):
         said = ctl(world, "--json", *command).out.splitlines()
         parsed = [json.loads(line) for line in said]
         assert ["ok" in line for line in parsed] == [False] * (len(parsed) - 1) + [True], command
+
+
+# A daemon that does not answer, and one that is none.
+
+@pytest.mark.waits
+def test_a_daemon_that_is_stopped(world):
+    """Every command ends, says why and what to do, also when so many wait that the connection is not made."""
+    daemon = running(world)
+    daemon.process.send_signal(signal.SIGSTOP)
+    others = []
+    try:
+        for arguments in (["status"], ["sync"], ["repos", "contoso"], ["check", "contoso"], ["withdraw", "contoso"],
+                          ["--json", "status"], ["sync", *["a" * 500] * 2000]):
+            begin = time.monotonic()
+            result = ctl(world, "--timeout", "1s", *arguments)
+            assert time.monotonic() - begin < 15
+            assert (result.code, result.out) == (75, ""), result
+            assert result.err.startswith(f"adosyncctl: {socket_path(world)}: ") and "no sign of life for 1s" in result.err
+            assert "systemctl status adosyncd" in result.err
+        with contextlib.suppress(BlockingIOError):
+            while len(others) < 64:
+                others.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+                others[-1].connect(socket_path(world))
+        assert len(others) < 64
+        result = ctl(world, "--timeout", "1s", "status")
+        assert result.code == 75 and "no sign of life for 1s" in result.err, result
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+        for other in others:
+            other.close()
+    wait_until("it answers", lambda: ctl(world, "status").code == 0)
+
+
+@pytest.mark.waits
+def test_a_check_is_waited_for_while_the_daemon_lives(world):
+    running(world)
+    world.ado.fault("slow", seconds=4)
+    begin = time.monotonic()
+    result = ctl(world, "--timeout", "1s", "check", "contoso")
+    assert result.code == 0, result
+    assert time.monotonic() - begin > 3
+
+
+class Impostor:
+    """A socket whose other end says what it is told, to whatever it is asked."""
+
+    def __init__(self, world, answer):
+        self.path = os.path.join(world.dir, "impostor")
+        self.answer = answer
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.bind(self.path)
+        self.socket.listen(16)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.socket.accept()
+                with connection, contextlib.suppress(OSError):
+                    connection.recv(65536)
+                    connection.sendall(self.answer)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.socket.close()
+        os.unlink(self.path)
+
+
+EVIL = "a\x1b]0;x\x07\x1b[2Jb\u009b31m\rc"
+HOSTILE = [
+    (["status"], {"ok": True, "version": EVIL, "now": 1, "started": 0, "konnect": {"url": EVIL, "state": EVIL, "why": EVIL},
+                  "instances": [{"name": EVIL, "state": EVIL, "why": EVIL, "refused": EVIL}, {"name": EVIL, "verdict": EVIL}]}),
+    (["status", "a"], {"ok": True, "instances": [{"name": EVIL, "organization": EVIL, "state": EVIL, "why": EVIL, "parked_repositories": [
+        {"project": EVIL, "name": EVIL, "parked": EVIL}]}]}),
+    (["sync"], {"ok": True, "polling": 0, "paused": [EVIL]}),
+    (["plan", "a"], {"ok": True, "instance": EVIL, "hash": EVIL, "why": EVIL, "actions": [
+        {"action": EVIL, "why": EVIL, "project": EVIL, "name": EVIL, "service": EVIL}]}),
+    (["withdraw", "a"], {"ok": True, "instance": EVIL, "hash": None, "actions": []}),
+    (["check", "a"], {"ok": True, "text": EVIL}), (["check", "a"], {"ok": False, "error": EVIL + "\n" + EVIL}),
+    (["repos", "a"], {"ok": False, "error": EVIL}), (["reload"], {"ok": True, "text": EVIL}),
+]
+
+
+@pytest.mark.parametrize("arguments, answer", HOSTILE, ids=lambda x: x[0] if isinstance(x, list) else "")
+def test_nothing_that_is_printed_steers_a_terminal(world, arguments, answer):
+    rows = [{"state": EVIL, "project": EVIL, "name": EVIL, "service": EVIL, "parked": EVIL}] if arguments[0] == "repos" else []
+    with Impostor(world, b"".join(json.dumps(line).encode() + b"\n" for line in [*rows, answer])) as impostor:
+        result = ctl(world, *arguments, path=impostor.path)
+    assert result.code == (0 if answer["ok"] else 1), result
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", result.out + result.err), result
+    assert rows == [] or "a?]0;x??[2Jb?31m c" in result.out
+
+
+@pytest.mark.parametrize("answer", [b"", b"garbage\n", b'{"no":"end"}\n', b"x" * (65 << 20), b"[" * 100000 + b"\n"],
+                         ids=["nothing", "no JSON", "no end", "no line", "depth"])
+def test_what_is_no_daemon(world, answer):
+    with Impostor(world, answer) as impostor:
+        result = ctl(world, "status", path=impostor.path)
+    assert result.code == 75 and impostor.path in result.err, result

@@ -3,6 +3,7 @@
 import os
 import time
 
+import crash
 import pytest
 from control import ctl, ctl_json, in_state, status
 from world import PAT, wait_until
@@ -322,6 +323,28 @@ def test_withdraw_of_one_that_is_not_configured_any_more(world):
     world.start()
     assert ctl(world, "withdraw", "contoso", shown["hash"]).code == 0
     wait_until("fabrikam alone", lambda: sorted(world.services()) == [f"fabrikam.payments.repo-{n}" for n in range(3)])
+
+
+def test_withdraw_on_a_full_disk(world):
+    """What the cache does not forget is no success, and is forgotten when there is space again."""
+    life, full = crash.Life(world), os.path.join(world.dir, "full")
+    world.repos("contoso", count=600)
+    world.instance("contoso", poll_interval="1h", map_to="none")
+    assert world.once().code == 0
+    world.start(env={**life.environment(0, "while"), "CRASH_WHILE": full})
+    [shown] = ctl_json(world, "withdraw", "contoso")
+    assert [a["project"] for a in shown["actions"]] == ["integration instance"]
+    with open(full, "wb"):
+        pass
+    result = ctl(world, "withdraw", "contoso", shown["hash"])
+    assert result.code == 1 and result.out == "", result
+    assert "the cache cannot be written" in result.err and "its disk is full" in result.err, result
+    assert result.err.endswith('adosyncctl withdraw contoso ""\n')
+    assert status(world)["state"] == "paused"
+    os.unlink(full)
+    assert len(ctl_json(world, "repos", "contoso")) == 601
+    assert ctl(world, "withdraw", "contoso", "").code == 0
+    assert len(ctl_json(world, "repos", "contoso")) == 1
 
 
 def test_withdraw_of_one_that_holds_something(world):

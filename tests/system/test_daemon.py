@@ -1,11 +1,14 @@
 """The daemon's life: it starts, polls when it is due, survives, and ends in time."""
 
 import itertools
+import os
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
-from world import PAT, wait_until
+from world import PAT, PROGRAM, wait_until
 
 
 def polled(world, name, count):
@@ -30,6 +33,35 @@ def test_no_core_dump_has_a_secret(world):
     with open(f"/proc/{daemon.process.pid}/limits", encoding="ascii") as file:
         [line] = [line for line in file if line.startswith("Max core file size")]
     assert line.split()[4:6] == ["0", "0"]
+
+
+def is_sanitized():
+    with open(PROGRAM, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(is_sanitized(), reason="the leak check of the sanitizer is a debugger")
+def test_a_process_of_its_user_cannot_look_into_it(world):
+    """Nor at its environment, which the same user may read of any other process of his."""
+    world.repos("contoso", count=1)
+    world.instance("contoso")
+    world.write_config()
+    world.ado.fault("hang")
+    program = shutil.copy(PROGRAM, world.dir)
+    subprocess.run(["chown", "-R", "65534:65534", world.dir], check=True)
+    nobody = {"user": 65534, "group": 65534, "extra_groups": [], "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    others = [subprocess.Popen([program, "-c", world.config_file, "--once"], env=world.environment(), **nobody),
+              subprocess.Popen(["sleep", "60"], **nobody)]
+    try:
+        wait_until("it polls", lambda: world.polls("contoso") or others[0].poll() is not None)
+        read = [subprocess.run(["cat", f"/proc/{p.pid}/environ"], check=False, **nobody).returncode == 0 for p in others]
+        assert [p.poll() for p in others] == [None, None]
+        assert read == [False, True]
+    finally:
+        for p in others:
+            p.kill()
+            p.wait()
 
 
 @pytest.mark.waits

@@ -62,12 +62,24 @@ def test_lost_answer(world, kind):
     {"kind": "503"}, {"kind": "503", "retry_after": 6}, {"kind": "html"}, {"kind": "garbage"}, {"kind": "truncate"},
     {"kind": "slow", "seconds": 2}, {"kind": "reset_before"}, {"kind": "429", "retry_after": 2},
     {"kind": "status", "status": 302}, {"kind": "status", "status": 408}, {"kind": "status", "status": 500},
-], ids=str)
+    {"kind": "status", "status": 201, "body": "[" * 100000}, {"kind": "status", "status": 201, "body": " " * (9 << 20)},
+], ids=lambda fault: str(fault)[:60])
 def test_one_bad_answer_is_survived(world, fault):
     prepare(world, "service")
     world.konnect.fault(method="POST", path_regex="/catalog-services$", **fault)
     result = world.once()
     assert result.code == 0, result
+    assert_complete(world, "service")
+
+
+@pytest.mark.parametrize("body", ['{"a":' * 2000 + "1" + "}" * 2000, '{"id":7,"name":[]}', '{"id":""}', "[]", "null"],
+                         ids=lambda body: body[:20])
+def test_an_answer_that_lacks_what_it_should_have(world, body):
+    """It parks what it is about, and nothing else; a comparison tries again."""
+    prepare(world, "service")
+    world.konnect.fault("status", status=201, body=body, method="POST", path_regex="/catalog-services$")
+    assert world.once().code == 0
+    assert world.compare().code == 0
     assert_complete(world, "service")
 
 

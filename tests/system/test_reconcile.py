@@ -70,6 +70,21 @@ def test_a_deleted_service_whose_repository_is_excluded_stays_away(world):
     assert SERVICE not in world.services()
 
 
+@pytest.mark.parametrize("how", ["compared", "changed"])
+def test_a_deleted_service_whose_repository_is_included_again_is_mapped_again(world, how):
+    world.synced()
+    world.konnect.control("DELETE", "/service", {"name": SERVICE})
+    world.instance("contoso", exclude=["Payments/repo-1"])
+    assert (world.compare() if how == "compared" else world.once()).code == 0
+    assert SERVICE not in world.services()
+    world.instance("contoso")
+    world.forget_requests()
+    assert world.once().code == 0
+    assert world.writes() == {"POST /catalog-services": 1, "POST /resource-mappings": 1}
+    assert len(world.catalog()["mappings"]) == 3
+    quiet(world)
+
+
 def test_a_deleted_service_whose_repository_is_missing_stays_away(world):
     world.synced(count=10)
     world.edit_repo("contoso", world.repo_id("contoso", "Payments", "repo-1"), hidden=True)

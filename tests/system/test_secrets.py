@@ -1,6 +1,10 @@
 """Secret files: what is refused, with what words, and that nothing of them is ever shown or kept."""
 
+import contextlib
 import os
+import re
+import socket
+import threading
 
 import pytest
 from world import PAT, TOKEN
@@ -132,4 +136,41 @@ def test_no_secret_is_kept_or_shown_whatever_goes_wrong(world):
         world.konnect.fault(kind, path_regex="/integrations")
     world.konnect.fault("401", times=-1)
     world.once()
+    assert world.leaks() == []
+
+
+def test_no_secret_is_in_arguments_or_environment(world):
+    """Nor is a core file allowed: what others could read of a process."""
+    world.synced()
+    daemon = world.start()
+    for name in ("cmdline", "environ", "limits"):
+        with open(f"/proc/{daemon.process.pid}/{name}", "rb") as file:
+            world.outputs.append(file.read().decode(errors="replace"))
+    assert world.config_file in world.outputs[-3]
+    assert re.search(r"Max core file size +0 +0 ", world.outputs[-1])
+    assert world.leaks() == []
+
+
+def test_a_proxy_sees_no_secret(world):
+    """It is asked for a tunnel, with nothing that is for the server; without one nothing is sent."""
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        asked.append(connection.recv(65536).decode())
+                        connection.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+        threading.Thread(target=serve, daemon=True).start()
+        proxy = "http://127.0.0.1:%d" % server.getsockname()[1]
+        world.instance("contoso", url="https://dev.azure.com/contoso", proxy=proxy)
+        world.configure("konnect", url="https://us.api.konghq.com", proxy=proxy)
+        result = world.once()
+        assert result.code == 75, result
+    assert any(text.startswith("CONNECT dev.azure.com:443 ") for text in asked), asked
+    for text in asked:
+        assert text.startswith("CONNECT ") and text.count("\r\n\r\n") == 1
+        assert "authorization" not in text.lower()
+    world.outputs += asked
     assert world.leaks() == []

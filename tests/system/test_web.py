@@ -64,8 +64,8 @@ HOSTILE = [
     (b"nonsense\r\n\r\n", b"400"), (b"GET /\r\n\r\n", b"400"), (b"\x16\x03\x01\x00\xa5\x01\x00\n", b"400"),
     (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"505"), (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 5000 + b"\r\n", b"431"),
     (b"GET /" + b"a" * 100000, b"431"), (b"GET / HTTP/1.1\r\n folded\r\n\r\n", b"400"), (b"\n" * 20000, b"431"),
-    (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: \"><script>\r\n\r\nGET /status HTTP/1.1\r\n\r\n", b"200"),
-    (b"GET http://evil.example/healthz HTTP/1.1\r\n\r\n", b"200"),
+    (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: \"><script>\r\n\r\nGET /status HTTP/1.1\r\n\r\n", b"400"),
+    (b"GET http://evil.example/healthz HTTP/1.1\r\n\r\n", b"421"), (b"GET http://127.0.0.1/healthz HTTP/1.1\r\n\r\n", b"200"),
     (b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n" + b"x" * 300000, b"405"),
     (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx", b"405"),
 ]
@@ -83,6 +83,34 @@ def test_hostile_requests(world):
     assert web.get("/healthz").status == 200
     levels = {e["level"] for e in web.daemon.events}
     assert levels <= {"debug", "info", "notice"}, web.daemon.log
+
+
+FOREIGN = ["evil.example", "evil.example:9878", "localhost.evil.example", "127.0.0.1.evil.example:80", "10.0.0.1", "[::2]", "0", ""]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_name_that_is_not_ours(world, host):
+    """On loopback, a name that leads here (DNS rebinding) opens nothing to a page in a browser."""
+    world.synced(poll_interval="1h")
+    web = Web(world, host)
+    for name in FOREIGN:
+        for path in ["/", "/nonsense", *PLAIN]:
+            answer = web.get(path, headers={"Host": name})
+            assert answer.status == 421 and answer.body.count("\n") == 1, (name, path, answer)
+            assert answer.headers.items() >= SECURE.items() and "contoso" not in answer.body
+        head = web.get("/status", "HEAD", headers={"Host": name})
+        assert (head.status, head.body) == (421, "")
+    for name in ("localhost", f"LOCALHOST:{web.port}", "127.0.0.1:1", "127.9.9.9", "[::1]", f"[::1]:{web.port}"):
+        assert web.get("/status", headers={"Host": name}).status == 200, name
+    assert web.raw(b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+def test_any_name_where_others_are_served(world):
+    """Probes, Prometheus and services ask by names and addresses that the daemon cannot know."""
+    world.synced(poll_interval="1h")
+    web = Web(world, listen=":{1}")
+    for name in ("adosyncd.monitoring.svc:9878", "10.0.0.1:9878", "[fe80::1]", "localhost"):
+        assert web.get("/metrics", headers={"Host": name}).status == 200, name
 
 
 @pytest.mark.waits
@@ -302,6 +330,20 @@ def test_metrics_of_a_first_sync(world):
 
 
 @pytest.mark.waits
+def test_held_creations_are_not_pending(world):
+    """Metrics, /status and the page count the same."""
+    world.configure("konnect", create_limit=2)
+    world.repos("contoso", count=3)
+    world.instance("contoso", poll_interval="1h")
+    web = Web(world)
+    web.daemon.wait("held")
+    assert web.wait_metric("adosyncd_repositories_held", name="contoso") == 3
+    assert web.metric("adosyncd_repositories_pending", name="contoso") == 0
+    [instance] = web.status()["instances"]
+    assert (instance["held"], instance["pending"]) == (True, 0)
+    assert "To be pushed" not in web.get("/").body
+
+
 def test_metrics_of_failures(world):
     """Each is counted under its own name; a counter never goes back."""
     web = running(world, poll_interval="1s")

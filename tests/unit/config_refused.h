@@ -23,7 +23,7 @@
 	"digit; no key twice, of ours, or beginning with kong, konnect, mesh, kic or _"
 #define SPAN_ALLOWED "allowed: a span such as 30s, 15min or 1h 30min, from 1s to 365d"
 #define AGE_ALLOWED "allowed: never, or a span from 1h to 365d"
-#define LIMIT_ALLOWED "allowed: 0% to 100% of the known repositories, or a number of them"
+#define LIMIT_ALLOWED "allowed: 0% to 100% of the known repositories, or 0 to 2000000 of them"
 #define SECRET_ALLOWED \
 	"allowed: a path, relative ones are looked up in $CREDENTIALS_DIRECTORY, then beside the configuration"
 #define SECTION_ALLOWED "allowed: konnect, daemon, defaults, instance \"NAME\""

@@ -592,7 +592,7 @@ static void test_broken_off(void)
 	while (counts().missing + counts().removed == 0)
 		if (intake_apply_step(i, now) == INTAKE_BINS)
 			T_EQ_INT(prove_all(i), 0);
-	T_EQ_INT(counts().missing + counts().removed, CACHE_BATCH_ROWS);
+	T_EQ_INT(counts().missing + counts().removed, CACHE_STEP_ROWS);
 	intake_free(i);
 	T_EQ_INT(take(text, 100, NULL), 0);
 	T_OK(result.held_removals == 0 && counts().removed == 999 && counts().missing == 501 && counts().pending == 1500);

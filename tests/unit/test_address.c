@@ -44,9 +44,30 @@ static void test_bad(void)
 	T_EQ_INT(a.len, 7);
 }
 
+static void test_loopback(void)
+{
+	static const char *const ours[] = { "127.0.0.1:1", "127.255.0.9:1", "[::1]:1" },
+				 *const others[] = { ":1", "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "128.0.0.1:1", "[::2]:1", "[::ffff:127.0.0.1]:1" };
+	static const char *const local[] = { "localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "[0:0::1]" },
+				 *const foreign[] = { "", "?", "localhost.evil.example", "evil.localhost", "127.0.0.1.evil.example", "127.1", "::1",
+						      "[::2]", "[]", "[", "[127.0.0.1]", "0.0.0.0", "10.0.0.1", "localhost@evil.example",
+						      "[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0001]" };
+	struct address a;
+
+	for (size_t i = 0; i < ELEMENTSOF(ours); i++)
+		T_OK_MSG(address_parse(ours[i], &a) == 0 && address_is_loopback(&a), ours[i]);
+	for (size_t i = 0; i < ELEMENTSOF(others); i++)
+		T_OK_MSG(address_parse(others[i], &a) == 0 && !address_is_loopback(&a), others[i]);
+	for (size_t i = 0; i < ELEMENTSOF(local); i++)
+		T_OK_MSG(host_is_loopback(local[i]), local[i]);
+	for (size_t i = 0; i < ELEMENTSOF(foreign); i++)
+		T_OK_MSG(!host_is_loopback(foreign[i]), foreign[i]);
+}
+
 int main(void)
 {
 	test_good();
 	test_bad();
+	test_loopback();
 	return t_done();
 }

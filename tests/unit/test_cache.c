@@ -324,11 +324,11 @@ static void count_known(void *arg, const struct cache_known *k)
 /* What is read for a poll comes in batches, each row once. */
 static void test_known(void)
 {
-	enum { N = CACHE_BATCH_ROWS * 3 };
+	enum { N = CACHE_SCAN_ROWS * 2 };
 	struct cache *c;
-	uint8_t cursor[16] = { 0 };
-	size_t seen = 0, before = 0, n = 0;
-	int64_t a, r, calls = 0;
+	struct cache_counts n;
+	size_t seen = 0, before = 0;
+	int64_t a, r, calls = 0, cursor = 0;
 
 	fresh();
 	c = open_cache();
@@ -337,12 +337,14 @@ static void test_known(void)
 		(void)add(c, a, i);
 	(void)add(c, instance_id(c, "b"), 1);
 	do {
-		r = cache_known_some(c, a, cursor, count_known, &seen);
-		T_OK(r >= 0 && seen - before <= CACHE_BATCH_ROWS);
+		r = cache_known_some(c, a, &cursor, count_known, &seen);
+		T_OK(r >= 0 && seen - before <= CACHE_SCAN_ROWS);
 		before = seen;
 	} while (r == 1 && ++calls < 100);
 	T_EQ_INT(seen, N);
-	T_OK(cache_count(c, a, &n) == 0 && n == N);
+	T_EQ_INT(calls, 2);
+	T_OK(cache_counts(c, a, &n) == 0 && n.repositories == N);
+	T_OK(cache_counts(c, a + 100, &n) == 0 && n.repositories == 0 && n.known == 0);
 	cache_close(c);
 }
 
@@ -351,7 +353,7 @@ static void test_staging(void)
 	struct cache *c;
 	struct digest d, got;
 	struct repo r, out;
-	int64_t a, b;
+	int64_t a, b, cursor = 0, none = 0;
 	int calls = 1;
 
 	fresh();
@@ -363,22 +365,20 @@ static void test_staging(void)
 		d = digest_of(c, i);
 		if (cache_stage_add(c, a, &r, &d) < 0 || (i == 1 && cache_stage_add(c, b, &r, &d) < 0))
 			T_OK_MSG(false, "staged");
-		if (i == 5)
-			T_EQ_INT(cache_stage_add(c, a, &r, &d), -EEXIST);
 		repo_done(&r);
 	}
 	T_EQ_INT(cache_flush(c), 0);
 	for (uint32_t i = 1; i <= 3; i++) {
 		d = digest_of(c, i);
-		T_EQ_INT(cache_stage_take(c, a, &out, &got), 0);
+		T_EQ_INT(cache_stage_next(c, a, &cursor, &out, &got), 0);
 		T_OK_MSG(memcmp(&d, &got, DIGEST_LEN) == 0 && memcmp(out.guid, &i, sizeof(i)) == 0, "the oldest first");
 		repo_done(&out);
 	}
 	while (cache_stage_clear_some(c, a) == 1)
 		calls++;
-	T_EQ_INT_MSG(calls, 3, "1197 in batches of 500");
-	T_EQ_INT(cache_stage_take(c, a, &out, &got), -ENOENT);
-	T_EQ_INT_MSG(cache_stage_take(c, b, &out, &got), 0, "another instance's are left");
+	T_EQ_INT_MSG(calls, 7, "1200 in batches of 200, and the one that finds none");
+	T_EQ_INT(cache_stage_next(c, a, &none, &out, &got), -ENOENT);
+	T_EQ_INT_MSG(cache_stage_next(c, b, &none, &out, &got), 0, "another instance's are left");
 	repo_done(&out);
 	cache_close(c);
 }
@@ -387,7 +387,7 @@ static void test_staging(void)
 static void test_batches(void)
 {
 	struct cache *c;
-	size_t n = 0;
+	struct cache_counts n;
 	int64_t a;
 	int status;
 	pid_t pid;
@@ -412,8 +412,8 @@ static void test_batches(void)
 	}
 	T_OK(waitpid(pid, &status, 0) == pid && status == 0);
 	c = open_cache();
-	T_OK(cache_count(c, a, &n) == 0);
-	T_EQ_INT(n, CACHE_BATCH_ROWS + 10);
+	T_OK(cache_counts(c, a, &n) == 0);
+	T_EQ_INT(n.repositories, CACHE_BATCH_ROWS + 10);
 	/* a batch ends by itself */
 	for (uint32_t i = 3000; i < 3000 + CACHE_BATCH_ROWS; i++)
 		(void)add(c, a, i);
@@ -428,7 +428,7 @@ static void test_full_disk(void)
 	struct cache *c;
 	struct rlimit old, tight;
 	struct cache_row r;
-	size_t n = 0;
+	struct cache_counts n;
 	int64_t a;
 	int e = 0;
 
@@ -455,12 +455,12 @@ static void test_full_disk(void)
 	T_OK_MSG(strstr(cache_error(c), "File too large") != NULL, cache_error(c));
 	T_OK_MSG(cache_flush(c) == -EIO || cache_flush(c) == 0, "told at most once more");
 	T_EQ_INT(cache_flush(c), 0);
-	T_OK(cache_count(c, a, &n) == 0 && n >= 1);
+	T_OK(cache_counts(c, a, &n) == 0 && n.repositories >= 1);
 	T_OK(add(c, a, 2) > 0);
 	T_EQ_INT(cache_flush(c), 0);
 	cache_close(c);
 	c = open_cache();
-	T_OK(cache_count(c, a, &n) == 0 && n >= 2);
+	T_OK(cache_counts(c, a, &n) == 0 && n.repositories >= 2);
 	cache_close(c);
 }
 
@@ -471,7 +471,7 @@ static void test_trial(void)
 	struct rlimit old, tight;
 	struct digest raw;
 	struct repo repo;
-	int64_t a;
+	int64_t a, cursor = 0;
 
 	fresh();
 	c = open_cache();
@@ -489,7 +489,7 @@ static void test_trial(void)
 	(void)setrlimit(RLIMIT_FSIZE, &old);
 	T_EQ_INT(cache_trial(c), 0);
 	T_EQ_INT_MSG(cache_trial(c), 0, "and again");
-	T_EQ_INT(cache_stage_take(c, 0, &repo, &raw), -ENOENT);
+	T_EQ_INT(cache_stage_next(c, 0, &cursor, &repo, &raw), -ENOENT);
 	cache_close(c);
 }
 
@@ -573,8 +573,56 @@ static void sql(const char *text)
 	(void)sqlite3_close(db);
 }
 
+/* What version 2 has more than version 1 is made from what is there. */
+static void test_older(void)
+{
+	struct cache_counts before, after;
+	struct cache *c;
+	struct cache_row r;
+	int64_t a, id;
+
+	fresh();
+	c = open_cache();
+	a = instance_id(c, "a");
+	for (uint32_t i = 1; i <= 30; i++) {
+		id = add(c, a, i);
+		T_EQ_INT(cache_row_by_id(c, id, &r), 0);
+		r.state = i % 3 == 0 ? REPO_EXCLUDED : i % 3 == 1 ? REPO_MISSING : REPO_ACTIVE;
+		r.absent = i % 3 == 1 ? ABSENT_MISSING : ABSENT_NOT;
+		T_EQ_INT(cache_row_save(c, &r), 0);
+		cache_row_done(&r);
+	}
+	T_EQ_INT(cache_counts(c, a, &before), 0);
+	T_OK(before.repositories == 30 && before.missing == 10 && before.known == 10);
+	cache_close(c);
+	sql("DROP TABLE counts; DROP TRIGGER instance_added; DROP TRIGGER row_added; DROP TRIGGER row_changed; DROP TRIGGER row_deleted;"
+	    "DROP INDEX known_rows; DROP INDEX absent_rows; DROP INDEX parked_rows; DROP INDEX removed_rows; DROP INDEX project_services;"
+	    "DROP INDEX project_repositories; CREATE INDEX instance_rows ON repository(instance); PRAGMA user_version = 1");
+	c = open_cache();
+	T_EQ_INT_MSG(files("cache.db.damaged"), 0, "it is no new one");
+	T_EQ_INT(cache_counts(c, a, &after), 0);
+	T_OK(memcmp(&before, &after, sizeof(before)) == 0);
+	(void)add(c, a, 31);
+	T_OK(cache_counts(c, a, &after) == 0 && after.repositories == 31);
+	while (cache_forget_some(c, a) == 1)
+		;
+	T_OK(cache_counts(c, a, &after) == 0 && after.repositories == 0 && after.known == 0 && after.missing == 0);
+	cache_close(c);
+}
+
 static void test_damaged(void)
 {
+	static const char *const edits[][2] = {
+		{ "PRAGMA user_version = 99", "a newer version" },
+		{ "DROP TABLE meta", "no key" },
+		{ "UPDATE meta SET key = x'00'", "a key of the wrong size" },
+		{ "DROP TABLE staged", "a table is missing" },
+		{ "DROP TABLE staged; CREATE TABLE staged(id INTEGER PRIMARY KEY)", "a table of another make" },
+		{ "CREATE TRIGGER t AFTER UPDATE ON instance BEGIN UPDATE repository SET want = NULL; END", "a trigger" },
+		{ "DROP TRIGGER row_deleted", "a trigger is missing" },
+		{ "DROP INDEX pending_rows", "an index is missing" },
+		{ "ALTER TABLE staged RENAME TO other; CREATE VIEW staged AS SELECT * FROM other", "a view in the place of a table" },
+	};
 	_cleanup_free_ char *noise = xcalloc(8192, 1);
 
 	memset(noise, 'x', 8192);
@@ -584,15 +632,11 @@ static void test_damaged(void)
 	filled();
 	write_text("cache.db", noise, 100);
 	expect_rebuilt("shorter than a header");
-	filled();
-	sql("PRAGMA user_version = 99");
-	expect_rebuilt("a newer version");
-	filled();
-	sql("DROP TABLE meta");
-	expect_rebuilt("no key");
-	filled();
-	sql("UPDATE meta SET key = x'00'");
-	expect_rebuilt("a key of the wrong size");
+	for (size_t i = 0; i < ELEMENTSOF(edits); i++) {
+		filled();
+		sql(edits[i][0]);
+		expect_rebuilt(edits[i][1]);
+	}
 	fresh();
 	write_text("cache.db", "", 0);
 	cache_close(open_cache());
@@ -668,7 +712,7 @@ static void test_copy(void)
 	struct cache *c = NULL;
 	struct cache_instance i;
 	char *notice = NULL;
-	size_t n = 0;
+	struct cache_counts n;
 
 	filled();
 	T_EQ_INT(cache_open_copy(directory, &c, &notice), 0);
@@ -676,12 +720,12 @@ static void test_copy(void)
 	T_OK(cache_instance_load(c, "a", &i) == 0 && i.last_poll == 5);
 	i.last_poll = 77;
 	T_OK(cache_instance_save(c, &i) == 0 && add(c, i.id, 5000) > 0 && cache_flush(c) == 0);
-	T_OK(cache_count(c, i.id, &n) == 0 && n == 1000);
+	T_OK(cache_counts(c, i.id, &n) == 0 && n.repositories == 1000);
 	cache_instance_done(&i);
 	cache_close(c);
 	c = open_cache();
 	T_OK(cache_instance_load(c, "a", &i) == 0 && i.last_poll == 5);
-	T_OK(cache_count(c, i.id, &n) == 0 && n == 999);
+	T_OK(cache_counts(c, i.id, &n) == 0 && n.repositories == 999);
 	cache_instance_done(&i);
 	cache_close(c);
 	sql("PRAGMA user_version = 99");
@@ -701,7 +745,7 @@ static void test_copy_after_crash(void)
 {
 	struct cache *c = NULL;
 	char *notice = NULL;
-	size_t n = 0;
+	struct cache_counts n;
 	int status;
 	pid_t pid;
 
@@ -716,8 +760,8 @@ static void test_copy_after_crash(void)
 	}
 	T_OK(waitpid(pid, &status, 0) == pid && status == 0);
 	T_EQ_INT(cache_open_copy(directory, &c, &notice), 0);
-	T_OK(cache_count(c, 1, &n) == 0);
-	T_EQ_INT(n, 1000);
+	T_OK(cache_counts(c, 1, &n) == 0);
+	T_EQ_INT(n.repositories, 1000);
 	cache_close(c);
 }
 
@@ -743,6 +787,7 @@ int main(void)
 	test_full_disk();
 	test_trial();
 	test_locked();
+	test_older();
 	test_damaged();
 	test_truncated();
 	test_cannot_open();

@@ -412,6 +412,28 @@ static void test_many_errors(void)
 	free(error);
 }
 
+static void test_many_instances(void)
+{
+	struct config *c = NULL;
+	char *error = NULL, *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	for (int i = 0; i <= INSTANCES_MAX; i++)
+		fprintf(f, "instance \"a%d\" { organization = \"o\" }\n", i);
+	(void)fclose(f);
+	T_EQ_INT(config_load_buffer("f", text, n, &c, &error), -EINVAL);
+	T_OK_MSG(strstr(error, "f:10001: instance") == error && strstr(error, "is one too many; allowed: 10000 instances") != NULL, error);
+	free(error);
+	error = NULL;
+	*strstr(text, "instance \"a10000\"") = '#';
+	T_EQ_INT(config_load_buffer("f", text, n, &c, &error), 0);
+	T_NULL(error);
+	T_EQ_INT(c != NULL ? c->n_instances : 0, INSTANCES_MAX);
+	config_free(c);
+	free(text);
+}
+
 /* Files. */
 
 static char dir[] = "/tmp/test_config.XXXXXX";
@@ -556,6 +578,7 @@ int main(void)
 	test_environment();
 	test_merge();
 	test_many_errors();
+	test_many_instances();
 	test_files();
 	test_options();
 	return t_done();

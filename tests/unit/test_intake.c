@@ -1,4 +1,6 @@
 #include <malloc.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "listings.h"
 
@@ -528,6 +530,40 @@ static void test_many(void)
 	T_EQ_INT(counts().known, 100000);
 }
 
+/* Its rows share a transaction with others, who may be the ones to find that the disk is full. */
+static void test_lost_by_others(void)
+{
+	_cleanup_free_ char *text = NULL;
+	struct rlimit old, tight;
+	struct intake *i;
+
+	fresh();
+	(void)take_range(1, 300);
+	text = listing_of((const uint32_t[]){ 1, 2, 3, 0 });
+	config.removal_limit = (struct removal_limit){ 300, false };
+	i = intake_new(cache, &config, &instance, on_event, NULL);
+	while (intake_load_step(i) > 0)
+		;
+	T_OK(intake_feed(i, text, strlen(text)) == 0 && intake_finish(i) == 0);
+	while (counts().missing == 0)
+		if (intake_apply_step(i, now) == INTAKE_BINS)
+			while (intake_next_project(i) != NULL)
+				;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)getrlimit(RLIMIT_FSIZE, &old);
+	tight = (struct rlimit){ .rlim_cur = 4096, .rlim_max = old.rlim_max };
+	(void)fflush(stdout);
+	(void)setrlimit(RLIMIT_FSIZE, &tight);
+	T_EQ_INT(cache_flush(cache), -EIO);
+	(void)fflush(stdout);
+	(void)setrlimit(RLIMIT_FSIZE, &old);
+	T_EQ_INT(counts().missing, 0);
+	T_EQ_INT_MSG(intake_apply_step(i, now), -EIO, "it does not go on from what is lost");
+	intake_free(i);
+	T_EQ_INT(take(text, 100, NULL), 0);
+	T_EQ_INT(counts().missing, 297);
+}
+
 /* With any argument: without what takes long. */
 int main(int argc, char **argv)
 {
@@ -546,6 +582,7 @@ int main(int argc, char **argv)
 	test_no_name_left();
 	test_parked();
 	test_broken_off();
+	test_lost_by_others();
 	if (argc == 1)
 		test_many();
 	return end();

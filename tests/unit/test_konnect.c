@@ -206,8 +206,35 @@ static void test_config(void)
 	}
 }
 
+/* Of what Konnect says comes next only the cursor is used: not another server, nor anything beside it. */
+static void test_cursor(void)
+{
+	static const struct {
+		const char *next, *want;
+	} rows[] = {
+		{ "/v1/resources?page[after]=abc-1&page[size]=1", "abc-1" },
+		{ "https://evil.example/steal?x=1&page%5Bafter%5D=YWJj%3D#f", "YWJj%3D" },
+		{ "/v1/resources?page[after]=a b", "a" },
+		{ "/v1/resources?page[after]=a\r\nX: 1", "a" },
+		{ "/v1/resources?page[after]=\r\nX: 1", NULL },
+		{ "/v1/resources?page[after]=", NULL },
+		{ "https://evil.example/", NULL },
+		{ "", NULL },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		json_t *answer = json_pack("{s:{s:{s:s}}}", "meta", "page", "next", rows[i].next);
+		char *cursor = konnect_next_cursor(answer);
+
+		T_EQ_STR(cursor, rows[i].want);
+		free(cursor);
+		json_decref(answer);
+	}
+}
+
 int main(void)
 {
+	test_cursor();
 	test_encode();
 	test_name_conflict();
 	test_reason();

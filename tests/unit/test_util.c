@@ -60,7 +60,18 @@ static void test_text(void)
 	T_EQ_INT(utf8_next("\xf0\x9f\x98", 3), 0);
 	T_EQ_INT(utf8_prefix("\xc3\xa9" "ab", 2), 3);
 	T_EQ_STR(printable(buf, sizeof(buf), "a\x1b[31mb\nc\xff"), "a?[31mb c?");
+	T_EQ_STR(printable(buf, sizeof(buf), "\xc2\x9b\xc2\xa0\x7f\x01\t\r"), "?\xc2\xa0??  ");
+	T_EQ_STR(printable(buf, sizeof(buf), "\xe2\x80\xa8\xe2\x80\xaeg\xe2\x81\xa6\xe2\x81\xa9"), "??g??");
+	T_EQ_STR(printable(buf, sizeof(buf), "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5"), "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5");
 	T_EQ_STR(printable(buf, 4, "\xc3\xa9\xc3\xa9"), "\xc3\xa9");
+}
+
+static void test_secret_zero(void)
+{
+	char text[] = "hunter2hunter2";
+
+	secret_zero(text, 7);
+	T_OK(memcmp(text, "\0\0\0\0\0\0\0hunter2", sizeof(text)) == 0);
 }
 
 static void test_globs(void)
@@ -95,6 +106,7 @@ int main(void)
 	test_spans();
 	test_dates();
 	test_text();
+	test_secret_zero();
 	test_globs();
 	test_guids();
 	return t_done();

@@ -38,6 +38,8 @@ static const struct {
 	{ "GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n", -400, 0, NULL },
 	{ "GET / HTTP/1.1\r\nA : b\r\n\r\n", -400, 0, NULL },
 	{ "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", -400, 0, NULL },
+	{ "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", -400, 0, NULL },
+	{ "GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", -400, 0, NULL },
 	{ "GET / HTTP/2.0\r\n\r\n", -505, 0, NULL },
 	{ "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", -505, 0, NULL },
 	{ "\x16\x03\x01\x02\n", -400, 0, NULL },
@@ -55,6 +57,49 @@ static void test_cases(void)
 		T_EQ_INT(q.method, cases[i].method);
 		T_EQ_STR(q.path, cases[i].path);
 	}
+}
+
+static const struct {
+	const char *text, *host;
+} hosts[] = {
+	{ "GET / HTTP/1.1\r\n\r\n", "" },
+	{ "GET / HTTP/1.1\r\nX-Host: a\r\nHostX: a\r\n\r\n", "" },
+	{ "GET / HTTP/1.1\r\nHost: localhost:9878\r\n\r\n", "localhost" },
+	{ "GET / HTTP/1.1\r\nA: b\r\nhOST:\tLocalHost \r\n\r\n", "LocalHost" },
+	{ "GET / HTTP/1.1\r\nHost:127.0.0.1:80\r\n\r\n", "127.0.0.1" },
+	{ "GET / HTTP/1.1\r\nHost: a:\r\n\r\n", "a" },
+	{ "GET / HTTP/1.1\r\nHost: [::1]:9878\r\n\r\n", "[::1]" },
+	{ "GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", "[::1]" },
+	{ "GET / HTTP/1.1\r\nHost: evil.example:80\r\n\r\n", "evil.example" },
+	{ "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n", "evil.example" },
+	{ "GET http://evil.example:80?localhost HTTP/1.1\r\n\r\n", "?" },
+	{ "GET http://localhost/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", "localhost" },
+	{ "GET http://localhost@evil.example/ HTTP/1.1\r\n\r\n", "localhost@evil.example" },
+	{ "GET http:///status HTTP/1.1\r\nHost: localhost\r\n\r\n", "?" },
+	{ "GET http:// HTTP/1.1\r\nHost: localhost\r\n\r\n", "?" },
+	{ "GET / HTTP/1.1\r\nHost:\r\n\r\n", "?" },
+	{ "GET / HTTP/1.1\r\nHost: :80\r\n\r\n", "?" },
+	{ "GET / HTTP/1.1\r\nHost: localhost:80.evil.example\r\n\r\n", "?" },
+	{ "GET / HTTP/1.1\r\nHost: localhost, evil.example\r\n\r\n", "localhost, evil.example" },
+};
+
+static void test_hosts(void)
+{
+	char text[1024] = "GET / HTTP/1.1\r\nHost: ";
+	struct web_request q;
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < ELEMENTSOF(hosts); i++) {
+		T_EQ_INT_MSG(web_request_parse(hosts[i].text, strlen(hosts[i].text), &q), 0, hosts[i].text);
+		T_EQ_STR(q.host, hosts[i].host);
+	}
+	memset(text + n, 'a', WEB_HOST_MAX);
+	strcpy(text + n + WEB_HOST_MAX, "\r\n\r\n");
+	T_EQ_INT(web_request_parse(text, strlen(text), &q), 0);
+	T_EQ_STR(q.host, "?");
+	strcpy(text + n + WEB_HOST_MAX - 1, "\r\n\r\n");
+	T_EQ_INT(web_request_parse(text, strlen(text), &q), 0);
+	T_EQ_INT(strlen(q.host), WEB_HOST_MAX - 1);
 }
 
 /* However it is cut, it is understood once its head is there, and not before. */
@@ -88,7 +133,7 @@ static void test_long(void)
 
 static void test_reasons(void)
 {
-	static const int statuses[] = { 200, 400, 404, 405, 431, 500, 503, 505 };
+	static const int statuses[] = { 200, 400, 404, 405, 421, 431, 500, 503, 505 };
 
 	for (size_t i = 0; i < ELEMENTSOF(statuses); i++)
 		T_OK(strcmp(web_reason(statuses[i]), "?") != 0);
@@ -98,6 +143,7 @@ static void test_reasons(void)
 int main(void)
 {
 	test_cases();
+	test_hosts();
 	test_cuts();
 	test_long();
 	test_reasons();

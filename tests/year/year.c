@@ -22,6 +22,7 @@
 #define QUIET_DAYS 3	/* in which nothing is left to be written */
 #define WRONG_MAX 20
 #define CACHE_MEMORY_MAX (3 << 20)	/* the cache gives SQLite 2 MiB for its pages */
+#define MEMORY_SLACK (32 << 10)	/* less than a byte for each poll of a year */
 #define LINES_MAX 40	/* of notice or more of one organization in a day: what a person reads */
 
 struct year y;
@@ -235,7 +236,7 @@ static void check_memory(void)
 {
 	const struct memory *early = &y.f.early, *late = &y.f.late;
 
-	if (early->own == 0 || late->own > early->own + early->own / 8)
+	if (early->own == 0 || late->own > early->own + MEMORY_SLACK)
 		wrong("the daemon held %lld bytes early and %lld late", (long long)early->own, (long long)late->own);
 	if (early->cache > CACHE_MEMORY_MAX || late->cache > CACHE_MEMORY_MAX)
 		wrong("SQLite held %lld bytes early and %lld late", (long long)early->cache, (long long)late->cache);
