@@ -98,7 +98,7 @@ def ask(text):
     return head.split()[1], body
 
 for path in sys.argv[3:]:
-    status, body = ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+    status, body = ask(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
     print(path, status)
     if path == "/metrics":
         open(sys.argv[2], "w").write(body)
