@@ -102,7 +102,7 @@ for path in sys.argv[3:]:
     print(path, status)
     if path == "/metrics":
         open(sys.argv[2], "w").write(body)
-for text in ("GET /there-is-none HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", "nonsense\r\n\r\n", "GET / HTTP/2.0\r\n\r\n",
+for text in ("GET /there-is-none HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", "nonsense\r\n\r\n", "GET / HTTP/2.0\r\n\r\n",
              "GET / HTTP/1.1\r\nX: " + "x" * 8192):
     print("-", ask(text)[0])
 PY
