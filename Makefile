@@ -196,8 +196,9 @@ lint: all
 	@tests/install-deps check
 	@tests/lint/options.sh $(BUILD)/adosyncd
 	@tests/lint/states.sh $(BUILD)/adosyncd
+	@tests/lint/readme.sh $(BUILD)/adosyncd
 	@tests/lint/running.sh $(BUILD)
-	@for t in tests/lint/*.sh; do case $$t in */options.sh | */states.sh | */running.sh) ;; *) $$t || exit 1 ;; esac; done
+	@for t in tests/lint/*.sh; do case $$t in */options.sh | */readme.sh | */states.sh | */running.sh) ;; *) $$t || exit 1 ;; esac; done
 
 .PHONY: install
 install: all
@@ -227,7 +228,7 @@ deb:
 		{ tail -n 30 ../build.log; echo "make deb: the package does not build; the whole story is in $(BUILD)/deb/build.log" >&2; exit 1; }
 	@ls $(BUILD)/deb/*.deb
 
-# real systemd, the package, real containers, and a machine whose power is cut; needs root, and a Debian mirror the first time
+# real systemd, the package, the README's own commands, real containers, and a machine whose power is cut; needs root, and a Debian mirror the first time
 .PHONY: check-system
 check-system:
 	@tests/install-deps build

@@ -55,7 +55,8 @@ static int swap_sources(struct syncd *d, struct config *config)
 	for (size_t i = 0; i < n_old; i++) {
 		if (old[i] == NULL)
 			continue;
-		log_notice(source_config(old[i])->name, "is not configured any more; what it owns in Konnect stays as it is");
+		log_notice(source_config(old[i])->name, "is not configured any more%s",
+			   source_cached(old[i])->withdrawn ? "" : "; what it owns in Konnect stays as it is");
 		source_free(old[i]);
 	}
 	free(old);

@@ -24,6 +24,7 @@
 static void on_due(void *arg);
 static void on_watch(void *arg);
 static void on_reconcile(void *arg);
+static void say_hold(struct source *s, char *hold);
 
 static enum instance_state remembered_state(int state)
 {
@@ -261,6 +262,11 @@ int source_forget(struct source *s)
 	s->cached.withdrawn = true;
 	s->counts = (struct cache_counts){ 0 };
 	s->have_result = false;
+	/* nothing of it waits any more, and what was wrong with it is past */
+	say_hold(s, NULL);
+	s->holds_creations = false;
+	free(s->trouble);
+	s->trouble = NULL;
 	return save(s);
 }
 
@@ -321,8 +327,6 @@ static void on_watch(void *arg)
 	free(error);
 	secret_free(pat);
 }
-
-static void say_hold(struct source *s, char *hold);
 
 /* Lets the sink compare with Konnect if it is time. Before the first listing there is nothing to compare. */
 static void reconcile_if_due(struct source *s)

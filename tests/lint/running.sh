@@ -98,11 +98,11 @@ def ask(text):
     return head.split()[1], body
 
 for path in sys.argv[3:]:
-    status, body = ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+    status, body = ask(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
     print(path, status)
     if path == "/metrics":
         open(sys.argv[2], "w").write(body)
-for text in ("GET /there-is-none HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", "nonsense\r\n\r\n", "GET / HTTP/2.0\r\n\r\n",
+for text in ("GET /there-is-none HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", "nonsense\r\n\r\n", "GET / HTTP/2.0\r\n\r\n",
              "GET / HTTP/1.1\r\nX: " + "x" * 8192):
     print("-", ask(text)[0])
 PY

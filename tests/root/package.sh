@@ -66,7 +66,7 @@ check "its manual pages are there" [ -e "$root/usr/share/man/man8/adosyncd.8.gz"
 id=$(sed -n '/^-- /{s/^-- //p;q;}' systemd/adosyncd.catalog)
 check "the journal knows its messages" sh -c 'printf "%s\n" "$1" | grep -q "^$2"' sh "$(inside journalctl --list-catalog 2>/dev/null)" "$id"
 
-# as the README has it
+# the samples, as they are
 inside cp /usr/share/doc/adosyncd/adosyncd.conf /etc/adosyncd/
 inside cp /usr/share/doc/adosyncd/contoso.conf.example /etc/adosyncd/instances.d/contoso.conf
 check "the samples are a configuration" quietly inside runuser -u adosyncd -- adosyncd --check

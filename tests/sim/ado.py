@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """A simulator of dev.azure.com, for tests.
 
-    ado.py [--port 0] [--control-port 0] [--world FILE.json]
+    ado.py [--address 127.0.0.1] [--port 0] [--control-port 0] [--world FILE.json]
            [--tls-cert PEM [--tls-key PEM]] [--exit-with-stdin]
 
-prints {"port": N, "control": N} on one line once it listens on 127.0.0.1.
+prints {"port": N, "control": N} on one line once it listens.
 
 Served (GET only):
   /{org}/_apis/git/repositories                           api-version 5.0 to 7.1

@@ -392,15 +392,15 @@ def frame(piece):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """A server bound to 127.0.0.1 that hands requests to `app`."""
+    """A server bound to an address of this machine that hands requests to `app`."""
 
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, port, app, tls=None):
+    def __init__(self, port, app, tls=None, address="127.0.0.1"):
         self.app = app
         self.tls = tls
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__((address, port), Handler)
 
     def server_bind(self):
         # The base class looks up a host name here, which can block.
@@ -489,6 +489,7 @@ class RequestLog:
 def arguments(description):
     """The command line both simulators have."""
     parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--address", default="127.0.0.1", help="of 127.0.0.0/8, for --port")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--control-port", type=int, default=0)
     parser.add_argument("--tls-cert", help="serve TLS with this PEM certificate")
@@ -504,7 +505,7 @@ def run(app, options):
     if options.tls_cert:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(options.tls_cert, options.tls_key)
-    server = Server(options.port, app, tls)
+    server = Server(options.port, app, tls, options.address)
     control = Server(options.control_port, Control(app.controls(), app.lock))
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))

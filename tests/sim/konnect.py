@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """A simulator of the Konnect Catalog API, for tests: strict and stateful.
 
-    konnect.py [--port 0] [--control-port 0] [--token kpat_test]
+    konnect.py [--address 127.0.0.1] [--port 0] [--control-port 0] [--token kpat_test]
                [--tls-cert PEM [--tls-key PEM]] [--exit-with-stdin]
 
-prints {"port": N, "control": N} on one line once it listens on 127.0.0.1.
+prints {"port": N, "control": N} on one line once it listens.
 The base URL of a client is http://127.0.0.1:PORT; paths start with /v1.
 
 Served: /catalog-services, /integrations, /integration-instances, their

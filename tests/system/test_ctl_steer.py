@@ -345,3 +345,20 @@ def test_withdraw_on_a_full_disk(world):
     assert len(ctl_json(world, "repos", "contoso")) == 601
     assert ctl(world, "withdraw", "contoso", "").code == 0
     assert len(ctl_json(world, "repos", "contoso")) == 1
+
+
+def test_withdraw_of_one_that_holds_something(world):
+    """Nothing waits afterwards, and what leaves the configuration owns nothing."""
+    daemon = running(world, "contoso", "fabrikam")
+    world.ado.fault("empty", org="contoso", times=-1)
+    ctl(world, "sync", "contoso")
+    wait_until("held", lambda: status(world)["held"])
+    [shown] = ctl_json(world, "withdraw", "contoso")
+    assert ctl(world, "withdraw", "contoso", shown["hash"]).code == 0
+    contoso = status(world)
+    assert (contoso["state"], contoso["held"], contoso["why"]) == ("paused", False, None)
+    assert len(daemon.seen("released")) == 1
+    del world.instances["contoso"]
+    world.write_config()
+    assert ctl(world, "reload").code == 0
+    assert "is not configured any more" in daemon.log and "stays as it is" not in daemon.log
