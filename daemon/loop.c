@@ -29,6 +29,7 @@ struct loop {
 	bool stopped;		/* so that a stop before the run is not lost: libevent would forget it */
 	LIST_HEAD(, loop_signal) signals;
 	LIST_HEAD(, loop_timer) armed;
+	int64_t longest_us;		/* of all callbacks */
 	int64_t lag, lag_before;	/* the longest of this window, and of the one before it */
 	int64_t window;			/* when it began */
 };
@@ -165,6 +166,28 @@ static void note_lag(struct loop *l, int64_t now, int64_t late)
 		l->lag = late;
 }
 
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* A callback that began then has returned. */
+static void note_callback(struct loop *l, int64_t began_us)
+{
+	int64_t us = now_us() - began_us;
+
+	if (us > l->longest_us)
+		l->longest_us = us;
+}
+
+int64_t loop_longest_us(const struct loop *l)
+{
+	return l->longest_us;
+}
+
 int64_t loop_lag_ms(struct loop *l)
 {
 	note_lag(l, loop_now_ms(l), 0);
@@ -208,7 +231,8 @@ static void set_armed(struct loop_timer *t, bool armed)
 static void on_timer(evutil_socket_t fd, short events, void *arg)
 {
 	struct loop_timer *t = arg;
-	int64_t now = loop_now_ms(t->loop), left = t->due - now;
+	struct loop *l = t->loop;
+	int64_t began = now_us(), now = loop_now_ms(l), left = t->due - now;
 
 	(void)fd;
 	(void)events;
@@ -218,8 +242,10 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 		return;
 	}
 	set_armed(t, false);
-	note_lag(t->loop, now, -left);
+	note_lag(l, now, -left);
+	/* it may free its timer */
 	t->fn(t->arg);
+	note_callback(l, began);
 }
 
 struct loop_timer *loop_timer_new(struct loop *l, void (*fn)(void *arg), void *arg)
@@ -294,9 +320,12 @@ int loop_signal(struct loop *l, int signo, void (*fn)(int signo, void *arg), voi
 static void on_fd(evutil_socket_t fd, short events, void *arg)
 {
 	struct loop_fd *f = arg;
+	struct loop *l = f->loop;
+	int64_t began = now_us();
 	unsigned mask = (events & EV_READ ? (unsigned)LOOP_READ : 0U) | (events & EV_WRITE ? (unsigned)LOOP_WRITE : 0U);
 
 	f->fn(fd, mask, f->arg);
+	note_callback(l, began);
 }
 
 struct loop_fd *loop_fd_new(struct loop *l, int fd, void (*fn)(int fd, unsigned events, void *arg), void *arg)

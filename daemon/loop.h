@@ -29,6 +29,9 @@ int64_t loop_overdue_ms(struct loop *l);
 /* The latest that anything was, of what was called in the last 5 to 10 minutes, in milliseconds. */
 int64_t loop_lag_ms(struct loop *l);
 
+/* The longest that one callback of a timer or a descriptor has taken since the start, in microseconds. */
+int64_t loop_longest_us(const struct loop *l);
+
 /* A uniformly random number below n, for jitter. */
 uint32_t loop_random(struct loop *l, uint32_t n);
 

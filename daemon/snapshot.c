@@ -155,7 +155,7 @@ void snapshot_take(struct syncd *d, bool actions, struct status *ret)
 		.konnect = { .url = d->config->konnect.url, .state = sink_state(d->sink), .why = sink_trouble(d->sink),
 			     .token_expires = date_of(d->config->konnect.token_expires), .in_flight = sink_in_flight(d->sink),
 			     .requests = sink_requests(d->sink) },
-		.cache_bytes = cache_bytes(d->cache), .lag_ms = loop_lag_ms(d->loop),
+		.cache_bytes = cache_bytes(d->cache), .lag_ms = loop_lag_ms(d->loop), .longest_us = loop_longest_us(d->loop),
 		.resident_bytes = resident_bytes(), .cpu_ms = cpu_ms(),
 		.instances = xcalloc(d->n_sources + 1, sizeof(struct status_instance)), .n_instances = d->n_sources,
 	};

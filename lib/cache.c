@@ -222,12 +222,17 @@ struct cache *cache_close(struct cache *c)
 	return NULL;
 }
 
+static int execute(sqlite3 *db, const char *text)
+{
+	return sqlite3_exec(db, text, NULL, NULL, NULL);
+}
+
 static int sql(struct cache *c, const char *text)
 {
 	int rc;
 
 	errno = 0;
-	rc = sqlite3_exec(c->db, text, NULL, NULL, NULL);
+	rc = execute(c->db, text);
 	if (rc != SQLITE_OK)
 		(void)cache_fail(c, rc);
 	return rc;
@@ -278,15 +283,15 @@ static char *column_dup(sqlite3_stmt *st, int at)
 /* Everything that the database is made of, in words; NULL when it cannot be read. */
 static char *schema_of(sqlite3 *db)
 {
-	static const char all[] = "SELECT group_concat(text, char(10)) FROM (SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS text "
+	static const char text[] = "SELECT group_concat(text, char(10)) FROM (SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS text "
 				  "FROM sqlite_schema ORDER BY type, name)";
 	sqlite3_stmt *st = NULL;
-	char *text = NULL;
+	char *schema = NULL;
 
-	if (sqlite3_prepare_v2(db, all, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
-		text = column_dup(st, 0);
+	if (sqlite3_prepare_v2(db, text, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		schema = column_dup(st, 0);
 	(void)sqlite3_finalize(st);
-	return text;
+	return schema;
 }
 
 /* Whether the schema is ours to the letter: every statement fits it, and nothing in it acts by itself that is not ours. The same
@@ -298,9 +303,9 @@ static int check_schema(struct cache *c)
 	int rc = sqlite3_open_v2(":memory:", &fresh, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(fresh, cache_schema, NULL, NULL, NULL);
+		rc = execute(fresh, cache_schema);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(fresh, cache_schema_2, NULL, NULL, NULL);
+		rc = execute(fresh, cache_schema_2);
 	if (rc == SQLITE_OK)
 		ours = schema_of(fresh);
 	(void)sqlite3_close(fresh);

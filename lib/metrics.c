@@ -137,6 +137,7 @@ OF_DAEMON(in_flight, s->konnect.in_flight)
 OF_DAEMON(token_expires, s->konnect.token_expires)
 OF_DAEMON(cache_size, s->cache_bytes)
 OF_DAEMON(lag, s->lag_ms)
+OF_DAEMON(longest, s->longest_us / 1000)
 OF_DAEMON(resident, s->resident_bytes)
 OF_DAEMON(cpu, s->cpu_ms)
 OF_DAEMON(started, s->started)
@@ -196,6 +197,8 @@ static const struct family families[] = {
 	  "The day on which Konnect's token expires, by token_expires; left out without it.", .daemon = token_expires, .known_only = true },
 	{ "adosyncd_cache_size_bytes", "gauge", "The cache on disk.", .daemon = cache_size },
 	{ "adosyncd_loop_lag_seconds", "gauge", "The latest that anything was, of what was due in the last 5 to 10 minutes.", .daemon = lag,
+	  .per = MS },
+	{ "adosyncd_loop_callback_seconds_max", "gauge", "The longest that one turn of the work took since the start.", .daemon = longest,
 	  .per = MS },
 	{ "process_cpu_seconds_total", "counter", "Time on the processor, of the user and of the system.", .daemon = cpu, .per = MS },
 	{ "process_resident_memory_bytes", "gauge", "Resident memory.", .daemon = resident },

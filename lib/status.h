@@ -80,6 +80,7 @@ struct status {
 	struct status_konnect konnect;
 	int64_t cache_bytes;
 	int64_t lag_ms;			/* see loop_lag_ms() */
+	int64_t longest_us;		/* see loop_longest_us() */
 	int64_t resident_bytes, cpu_ms;	/* of the process */
 	struct status_instance *instances;	/* in the order of their names */
 	size_t n_instances;

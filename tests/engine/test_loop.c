@@ -9,6 +9,7 @@ static unsigned called;
 static void on_timer(void *arg)
 {
 	called++;
+	(void)usleep(3000);
 	loop_stop(arg);
 }
 
@@ -19,6 +20,7 @@ int main(void)
 
 	T_EQ_INT(loop_overdue_ms(l), 0);
 	T_EQ_INT(loop_lag_ms(l), 0);
+	T_EQ_INT(loop_longest_us(l), 0);
 	loop_timer_arm(later, 3600000);
 	T_EQ_INT(loop_overdue_ms(l), 0);
 	loop_timer_arm(due, 0);
@@ -29,6 +31,7 @@ int main(void)
 	T_EQ_INT(called, 1);
 	T_EQ_INT(loop_overdue_ms(l), 0);
 	T_OK(loop_lag_ms(l) >= 50);
+	T_OK_MSG(loop_longest_us(l) >= 3000, "the callback itself, not how late it was");
 
 	/* what is given up is not overdue */
 	loop_timer_arm(due, 0);

@@ -28,7 +28,7 @@ static void test_values(void)
 		{ .name = "fabrikam", .organization = "fabrikam", .refused = "x", .polling = true, .next_poll = 1700000100,
 		  .pat_expires = 1800000000 },
 	};
-	struct status s = { .version = "1.2.3", .started = 1690000000, .instances = instances, .n_instances = 2, .lag_ms = 12,
+	struct status s = { .version = "1.2.3", .started = 1690000000, .instances = instances, .n_instances = 2, .lag_ms = 12, .longest_us = 20999,
 			    .cpu_ms = 61007, .konnect = { .requests = &requests, .state = SINK_BACKOFF } };
 
 	requests.n[METHOD_POST][CLASS_5XX] = 4;
@@ -57,6 +57,7 @@ static void test_values(void)
 	has("adosyncd_konnect_state{state=\"backoff\"} 1");
 	has("adosyncd_konnect_requests_total{method=\"POST\",status=\"5xx\"} 4");
 	has("adosyncd_konnect_requests_total{method=\"GET\",status=\"429\"} 0");
+	has("adosyncd_loop_callback_seconds_max 0.020");
 	has("adosyncd_config_last_reload_successful 1");
 	has("adosyncd_loop_lag_seconds 0.012");
 	has("process_cpu_seconds_total 61.007");
