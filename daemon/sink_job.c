@@ -176,6 +176,11 @@ static void log_write(const struct job *j, int priority, enum event_id event, co
 	va_end(ap);
 }
 
+static bool differ(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
+}
+
 /* The row as it stands now, with what Konnect said of it: a listing, or a new configuration, may have changed it since
  * the job began, and then what is wanted is the newer document. */
 static int save_row(struct job *j)
@@ -183,12 +188,13 @@ static int save_row(struct job *j)
 	struct cache *cache = j->queue->sink->cache;
 	const struct cache_row *r = &j->row.row;
 	struct cache_row now = { 0 };
-	bool same, uncertain;
+	bool same, uncertain, renamed;
 	int e = cache_row_by_id(cache, r->id, &now);
 
 	if (e < 0)
 		return e;
 	uncertain = target_is_uncertain(&now);
+	renamed = differ(now.service_name, r->service_name);
 	free(now.service_name);
 	free(now.service_id);
 	free(now.mapping_id);
@@ -215,7 +221,8 @@ static int save_row(struct job *j)
 	same = memcmp(&now.want, &r->want, sizeof(now.want)) == 0 && memcmp(&now.map_want, &r->map_want, sizeof(now.map_want)) == 0;
 	free(now.parked);
 	now.parked = r->parked != NULL && same ? xstrdup(r->parked) : NULL;
-	e = cache_row_save(cache, &now);
+	renamed = renamed || differ(now.service_name, r->service_name);
+	e = renamed ? cache_row_save(cache, &now) : cache_row_save_answer(cache, &now);
 	cache_row_done(&now);
 	return e;
 }

@@ -155,6 +155,10 @@ int cache_row_by_id(struct cache *c, int64_t id, struct cache_row *ret);
 /* Inserts (id 0, filled in) or updates a row. 0 or -EIO. */
 int cache_row_save(struct cache *c, struct cache_row *r);
 
+/* The same for a row that is there and of which only what Konnect's answers are about has changed: ids, documents and mapping,
+ * parked, theirs, approved, archived and remembered. 0 or -EIO. */
+int cache_row_save_answer(struct cache *c, const struct cache_row *r);
+
 /* Whether another row of any instance has that service name. */
 bool cache_service_name_taken(struct cache *c, const char *name, int64_t except_id);
 

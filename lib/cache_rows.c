@@ -247,6 +247,29 @@ int cache_row_save(struct cache *c, struct cache_row *r)
 	return e;
 }
 
+int cache_row_save_answer(struct cache *c, const struct cache_row *r)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_ROW_ANSWERED);
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, r->id);
+	bind_text(st, 2, r->service_id);
+	bind_text(st, 3, r->mapping_id);
+	bind_text(st, 4, r->ack);
+	bind_digest(st, 5, &r->want);
+	bind_digest(st, 6, &r->have);
+	bind_text(st, 7, r->parked);
+	(void)sqlite3_bind_int(st, 8, (int)r->theirs);
+	bind_digest(st, 9, &r->map_want);
+	bind_digest(st, 10, &r->map_have);
+	(void)sqlite3_bind_int(st, 11, r->approved);
+	bind_text(st, 12, r->resource_id);
+	(void)sqlite3_bind_int(st, 13, r->archived);
+	bind_text(st, 14, r->remembered);
+	return cache_write(c, st);
+}
+
 bool cache_service_name_taken(struct cache *c, const char *name, int64_t except_id)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_NAME_TAKEN);

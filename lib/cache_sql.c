@@ -62,6 +62,9 @@ static const char *const texts[SQL_STATEMENTS] = {
 			   "approved = ?28, resource_id = ?29, "
 			   "absent = ?30, held = ?31, removed_at = ?32, archived = ?33, "
 			   "remembered = ?34 WHERE id = ?1",
+	/* only what an answer of Konnect changes: an index of other columns is not touched */
+	[SQL_ROW_ANSWERED] = "UPDATE repository SET service_id = ?2, mapping_id = ?3, ack = ?4, want = ?5, have = ?6, parked = ?7, theirs = ?8, "
+			     "map_want = ?9, map_have = ?10, approved = ?11, resource_id = ?12, archived = ?13, remembered = ?14 WHERE id = ?1",
 	[SQL_REMOVED_SINCE] = "SELECT count(*) FROM repository WHERE instance = ?1 AND " REMOVED_IN_TIME " AND removed_at > ?2",
 	[SQL_NAME_TAKEN] = "SELECT 1 FROM repository WHERE service_name = ?1 AND id <> ?2",
 	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING " ORDER BY id LIMIT 1",
