@@ -11,6 +11,7 @@ missed anywhere. More of the environment:
 import argparse
 import os
 import shutil
+import signal
 import sys
 
 import fleet
@@ -53,6 +54,7 @@ def main():
             parser.error(f"{name}: no such part; there are {' '.join(PARTS)}")
     os.makedirs(os.path.join(options.build, "bench"), exist_ok=True)
     report = Report(os.path.join(options.build, "bench", "report.md"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     rig = Rig(options.build)
     try:
         report.machine(rig, wanted, options)

@@ -2,9 +2,11 @@
  * counts the memory of who forks as that of who is run.
  * usage: measure FILE PROGRAM [ARGUMENT...]: writes one JSON object into FILE and ends as the program did. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -37,6 +39,7 @@ int main(int argc, char **argv)
 	}
 	pid = fork();
 	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 		execvp(argv[2], argv + 2);
 		fprintf(stderr, "%s: %s\n", argv[2], strerror(errno));
 		_exit(127);

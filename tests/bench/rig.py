@@ -1,6 +1,7 @@
 """What the bench stands in: nginx over TLS with the listings, Konnect behind it, the daemon's configuration, and how a
 program is measured. Everything is in a temporary directory, and in a network of its own if the kernel allows it."""
 
+import ctypes
 import http.client
 import json
 import os
@@ -38,6 +39,10 @@ http {{
 	}}
 }}
 """
+
+
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 
 
 def free_port():
@@ -102,7 +107,11 @@ class Rig:
                 "-extfile", "san", "-out", "server.crt")
 
     def spawn(self, *args, cpus=None, **more):
-        process = subprocess.Popen(args, preexec_fn=lambda: os.sched_setaffinity(0, cpus or SERVERS), **more)
+        def before():
+            os.sched_setaffinity(0, cpus or SERVERS)
+            # whatever becomes of the bench, nothing of it stays
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        process = subprocess.Popen(args, preexec_fn=before, **more)
         self.processes.append(process)
         return process
 
