@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "../lib/address.h"
 #include "../lib/buf.h"
 #include "../lib/limits.h"
 #include "../lib/util.h"
+#include "http_url.h"
 #include "log.h"
 #include "loop.h"
 
@@ -22,6 +22,7 @@
 #define HEADER_NAME_MAX 128		/* longer names are not ours to look up */
 #define CONNECTION_LIFE_SEC 600		/* so that a change of address or certificate is noticed */
 #define CONNECTIONS_MAX 128		/* open at once, idle ones included: more than may be in flight */
+#define TURN_MAX_MS 5			/* in which answers are taken as they arrive; then the loop has its turn */
 #define CA_CACHE_SEC 3600		/* a replaced CA file counts after that */
 
 enum transfer_state { TRANSFER_RUNNING, TRANSFER_DONE, TRANSFER_DELIVERING };
@@ -50,6 +51,7 @@ struct transfer {
 	struct buf answer_headers;	/* name NUL value NUL, ... */
 	unsigned n_answer_headers;
 	struct buf answer;
+	bool paused;			/* until the next turn of the loop */
 	enum stop_reason stop;
 	char curl_error[CURL_ERROR_SIZE];
 	char error[2 * CURL_ERROR_SIZE];
@@ -63,6 +65,8 @@ struct http {
 	CURLM *multi;
 	struct loop_timer *timeout;	/* libcurl's */
 	struct loop_timer *deliver;	/* armed when something is done or broken */
+	struct loop_timer *resume;	/* armed when something is paused */
+	int64_t turn_began;		/* monotonic milliseconds */
 	LIST_HEAD(, sock) socks;
 	struct transfer_list running, done;
 	unsigned in_flight;
@@ -73,68 +77,6 @@ struct http {
 };
 
 static void engine_turn(struct http *h, curl_socket_t fd, int events);
-
-/* URLs. libcurl's own parser is asked, so that what is checked is what it will connect to. */
-
-struct url_parts {
-	char *host;		/* malloc'ed */
-	bool https, loopback;
-};
-
-/* 0, or -EPROTONOSUPPORT for what is no URL, another scheme, or one that carries a user or a password. */
-static int url_parse(const char *url, struct url_parts *ret)
-{
-	CURLU *u = curl_url();
-	char *scheme = NULL, *host = NULL, *user = NULL, *password = NULL;
-	int r = -EPROTONOSUPPORT;
-
-	if (u == NULL)
-		return -ENOMEM;
-	if (curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_NO_USER &&
-	    curl_url_get(u, CURLUPART_PASSWORD, &password, 0) == CURLUE_NO_PASSWORD) {
-		bool https = ascii_strcasecmp(scheme, "https") == 0, http = ascii_strcasecmp(scheme, "http") == 0;
-
-		if (https || http) {
-			*ret = (struct url_parts){ xstrdup(host), https, host_is_loopback(host) };
-			r = 0;
-		}
-	}
-	curl_free(scheme);
-	curl_free(host);
-	curl_free(user);
-	curl_free(password);
-	curl_url_cleanup(u);
-	return r;
-}
-
-static int url_check(const char *url, struct url_parts *ret)
-{
-	int r;
-
-	if (strlen(url) > URL_MAX_BYTES)
-		return -ENAMETOOLONG;
-	r = url_parse(url, ret);
-	if (r < 0)
-		return r;
-	if (!ret->https && !ret->loopback) {
-		free(ret->host);
-		return -EPROTONOSUPPORT;
-	}
-	return 0;
-}
-
-bool http_url_allowed(const char *url)
-{
-	struct url_parts parts;
-
-	if (url_check(url, &parts) < 0)
-		return false;
-	free(parts.host);
-	return true;
-}
 
 /* The answer, within libcurl. */
 
@@ -200,6 +142,11 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	struct transfer *t = arg;
 
 	n *= size;
+	if (t->on_chunk != NULL && loop_now_ms(t->http->loop) - t->http->turn_began >= TURN_MAX_MS) {
+		t->paused = true;
+		loop_timer_arm(t->http->resume, 0);
+		return CURL_WRITEFUNC_PAUSE;
+	}
 	if (t->on_chunk != NULL) {
 		if (t->on_chunk(t->arg, t->status, p, n) != 0)
 			t->stop = STOP_BY_READER;
@@ -366,8 +313,9 @@ static CURLcode set_request(CURL *e, struct transfer *t, const struct http_reque
 	SET(CURLOPT_WRITEDATA, t);
 	SET(CURLOPT_ERRORBUFFER, t->curl_error);
 	SET(CURLOPT_PRIVATE, t);
-	/* refused by a libcurl without HTTP/2, which then speaks 1.1 */
-	(void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	/* What is taken as it arrives is paused in between, which is simple in 1.1 and was often broken in libcurl's HTTP/2. That is
+	 * refused by a libcurl without HTTP/2, which then speaks 1.1. */
+	(void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)(q->on_chunk != NULL ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
 	return code;
 }
 
@@ -704,12 +652,33 @@ static void engine_turn(struct http *h, curl_socket_t fd, int events)
 	CURLMcode code;
 	int running;
 
+	h->turn_began = loop_now_ms(h->loop);
 	code = curl_multi_socket_action(h->multi, fd, events, &running);
 	if (code != CURLM_OK && h->broken == NULL)
 		h->broken = curl_multi_strerror(code);
 	results_collect(h);
 	if (h->broken != NULL)
 		multi_rebuild(h);
+}
+
+/* A server that is faster than its reader would keep libcurl reading, and the loop waiting, to the end of the answer. */
+static void on_resume(void *arg)
+{
+	struct http *h = arg;
+	struct transfer *t, *next;
+	CURLcode code;
+
+	h->turn_began = loop_now_ms(h->loop);
+	for (t = TAILQ_FIRST(&h->running); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, link);
+		if (!t->paused)
+			continue;
+		t->paused = false;
+		code = curl_easy_pause(t->easy, CURLPAUSE_CONT);
+		if (code != CURLE_OK)
+			transfer_finish(t, code, NULL);
+	}
+	results_collect(h);
 }
 
 /* At most as many as there are now: a completion that starts what fails at once must not keep the loop. */
@@ -750,6 +719,7 @@ struct http *http_new(struct loop *l, const char *user_agent)
 	TAILQ_INIT(&h->done);
 	h->timeout = loop_timer_new(l, on_timeout, h);
 	h->deliver = loop_timer_new(l, on_deliver, h);
+	h->resume = loop_timer_new(l, on_resume, h);
 	if (multi_new(h) < 0)
 		return http_free(h);
 	return h;
@@ -768,6 +738,7 @@ struct http *http_free(struct http *h)
 	multi_free(h);
 	loop_timer_free(h->timeout);
 	loop_timer_free(h->deliver);
+	loop_timer_free(h->resume);
 	free(h->user_agent);
 	free(h);
 	curl_global_cleanup();

@@ -327,14 +327,19 @@ bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id
 static int delete_some(struct cache *c, enum statement s, int64_t instance)
 {
 	sqlite3_stmt *st = cache_statement(c, s);
-	int e;
+	int e, n;
 
 	if (st == NULL)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
 	(void)sqlite3_bind_int(st, 2, CACHE_BATCH_ROWS);
 	e = cache_write(c, st);
-	return e < 0 ? e : sqlite3_changes(c->db) == CACHE_BATCH_ROWS ? 1 : 0;
+	if (e < 0)
+		return e;
+	n = sqlite3_changes(c->db);
+	/* one statement, but as much for the disk as that many */
+	e = n > 1 ? cache_flush(c) : 0;
+	return e < 0 ? e : n == CACHE_BATCH_ROWS ? 1 : 0;
 }
 
 int cache_forget_some(struct cache *c, int64_t instance)

@@ -74,9 +74,10 @@ struct seen {
 	struct seen *next;		/* started by the completion */
 	size_t chunk_bytes, abort_after;
 	int chunk_status;
+	unsigned slow_us, chunks, turn, same_turn;	/* a reader that takes its time; chunks in one turn of the loop */
 };
 
-static unsigned waiting_for;
+static unsigned waiting_for, turns;
 
 static void on_giving_up(void *arg)
 {
@@ -127,6 +128,10 @@ static int on_chunk(void *arg, int status, const char *p, size_t n)
 	struct seen *s = arg;
 
 	(void)p;
+	s->same_turn += s->chunks++ > 0 && s->turn == turns;
+	s->turn = turns;
+	if (s->slow_us > 0)
+		(void)usleep(s->slow_us);
 	s->chunk_status = status;
 	s->chunk_bytes += n;
 	return s->abort_after > 0 && s->chunk_bytes >= s->abort_after ? -1 : 0;
@@ -290,6 +295,47 @@ static void test_chunks(void)
 	T_EQ_INT(http_start(http, &q, on_done, &s, &s.t), 0);
 	T_OK(run(1, 5000));
 	T_EQ_INT_MSG(s.chunk_bytes, 100000, "chunks are counted after decompression");
+}
+
+static void on_turn(void *arg)
+{
+	turns++;
+	loop_timer_arm(*(struct loop_timer **)arg, 0);
+}
+
+/* A reader that is slower than the server does not keep the loop: others have their turn between any two chunks. */
+static void test_slow_reader(void)
+{
+	static const char *const paths[] = { "/big", "/bomb" };
+	struct loop_timer *turn;
+	struct http_request q;
+	struct seen s;
+
+	turn = loop_timer_new(loop, on_turn, &turn);
+	loop_timer_arm(turn, 0);
+	for (size_t i = 0; i < 2; i++) {
+		q = request(paths[i]);
+		q.on_chunk = on_chunk;
+		s = (struct seen){ .slow_us = 8000 };
+		T_EQ_INT(http_start(http, &q, on_done, &s, &s.t), 0);
+		T_OK(run(1, 5000));
+		T_OK_MSG(!s.failed && s.chunk_bytes == 100000, paths[i]);
+		T_OK_MSG(s.chunks > 3 && s.same_turn == 0, paths[i]);
+		/* it stops while it is resumed */
+		s = (struct seen){ .slow_us = 8000, .abort_after = 50000 };
+		T_EQ_INT(http_start(http, &q, on_done, &s, &s.t), 0);
+		T_OK(run(1, 5000));
+		T_OK_MSG(s.failed && s.aborted && s.calls == 1, paths[i]);
+		T_EQ_STR(s.error, "stopped reading the answer of 127.0.0.1");
+		/* and is cancelled while it is paused */
+		s = (struct seen){ .slow_us = 8000 };
+		T_EQ_INT(http_start(http, &q, on_done, &s, &s.t), 0);
+		T_OK(!run(1, 20));
+		if (s.calls == 0)
+			http_cancel(s.t);
+		T_OK(!run(1, 30) && s.calls == 0 && http_in_flight(http) == 0);
+	}
+	loop_timer_free(turn);
 }
 
 /* Two that are done in the same turn: the first to be delivered cancels the other. */
@@ -539,6 +585,7 @@ int main(void)
 	test_not_connected();
 	test_timeouts();
 	test_chunks();
+	test_slow_reader();
 	test_cancel();
 	test_start_within();
 	test_refused();
