@@ -146,12 +146,6 @@ void fake_http_reset(void)
 	fake_konnect_reset();
 }
 
-bool http_url_allowed(const char *url)
-{
-	(void)url;
-	return true;
-}
-
 struct http *http_new(struct loop *l, const char *user_agent)
 {
 	struct http *h = xcalloc(1, sizeof(*h));
