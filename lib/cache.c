@@ -19,7 +19,7 @@
 /* Of the column "discovers". */
 enum { FLAG_DISCOVERS = 1, FLAG_TAKES_CONFIG = 2 };
 
-#define TRIAL_BYTES (CACHE_BATCH_ROWS * 1024)	/* about 1 KiB a row */
+#define TRIAL_BYTES (CACHE_BATCH_ROWS * 4096)	/* a page a row, with its indexes */
 
 /* A full disk is known by SQLite's own code when a write fails, but only by the errno when a sync does. */
 static bool is_full(int rc, int sys)

@@ -376,7 +376,7 @@ static void test_staging(void)
 	}
 	while (cache_stage_clear_some(c, a) == 1)
 		calls++;
-	T_EQ_INT_MSG(calls, 7, "1200 in batches of 200, and the one that finds none");
+	T_EQ_INT_MSG(calls, 1200 / CACHE_BATCH_ROWS + 1, "in batches, and the one that finds none");
 	T_EQ_INT(cache_stage_next(c, a, &none, &out, &got), -ENOENT);
 	T_EQ_INT_MSG(cache_stage_next(c, b, &none, &out, &got), 0, "another instance's are left");
 	repo_done(&out);
@@ -406,7 +406,7 @@ static void test_batches(void)
 		for (uint32_t i = 1; i <= CACHE_BATCH_ROWS + 10; i++)
 			(void)add(c, a, i);
 		(void)cache_flush(c);
-		for (uint32_t i = 2000; i < 2100; i++)
+		for (uint32_t i = 2000; i < 2000 + CACHE_BATCH_ROWS - 10; i++)
 			(void)add(c, a, i);
 		_exit(0);
 	}
@@ -479,7 +479,7 @@ static void test_trial(void)
 	T_EQ_INT(cache_flush(c), 0);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)getrlimit(RLIMIT_FSIZE, &old);
-	tight = (struct rlimit){ .rlim_cur = (rlim_t)CACHE_BATCH_ROWS * 1024, .rlim_max = old.rlim_max };
+	tight = (struct rlimit){ .rlim_cur = (rlim_t)CACHE_BATCH_ROWS * 2048, .rlim_max = old.rlim_max };
 	(void)fflush(stdout);
 	(void)setrlimit(RLIMIT_FSIZE, &tight);
 	T_EQ_INT(cache_trial(c), -EIO);
