@@ -205,10 +205,10 @@ int cache_row_by_id(struct cache *c, int64_t id, struct cache_row *ret)
 	return read_row(c, st, ret);
 }
 
-int cache_row_save(struct cache *c, struct cache_row *r)
+static int save_by(struct cache *c, enum statement s, const struct cache_row *r)
 {
-	sqlite3_stmt *st = cache_statement(c, r->id == 0 ? SQL_ROW_ADD : SQL_ROW_UPDATE);
-	int at, e;
+	sqlite3_stmt *st = cache_statement(c, s);
+	int at;
 
 	if (st == NULL)
 		return -EIO;
@@ -241,10 +241,21 @@ int cache_row_save(struct cache *c, struct cache_row *r)
 	(void)sqlite3_bind_int64(st, at++, r->removed_at);
 	(void)sqlite3_bind_int(st, at++, r->archived);
 	bind_text(st, at++, r->remembered);
-	e = cache_write(c, st);
-	if (e == 0 && r->id == 0)
-		r->id = sqlite3_last_insert_rowid(c->db);
-	return e;
+	return cache_write(c, st);
+}
+
+int cache_row_save(struct cache *c, struct cache_row *r)
+{
+	int e;
+
+	if (r->id == 0) {
+		e = save_by(c, SQL_ROW_ADD, r);
+		if (e == 0)
+			r->id = sqlite3_last_insert_rowid(c->db);
+		return e;
+	}
+	e = save_by(c, SQL_ROW_UPDATE_REST, r);
+	return e == 0 && sqlite3_changes(c->db) == 0 ? save_by(c, SQL_ROW_UPDATE, r) : e;
 }
 
 int cache_row_save_answer(struct cache *c, const struct cache_row *r)
