@@ -72,6 +72,6 @@
 #define POLLS_IN_FLIGHT_MAX 64
 
 /* The cache is the one blocking call on the loop: a transaction's rows touch a page of each index, and the disk waits for all. */
-#define CACHE_BATCH_ROWS 100	/* written in one transaction */
-#define CACHE_STEP_ROWS 50	/* read and written in one turn of the loop */
+#define CACHE_BATCH_ROWS 64	/* written in one transaction */
+#define CACHE_STEP_ROWS 32	/* read and written in one turn of the loop */
 #define CACHE_SCAN_ROWS 2000	/* read from an index in one turn */
