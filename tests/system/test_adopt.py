@@ -39,20 +39,20 @@ def quiet(world):
 
 # The cache is lost.
 
-def test_a_thousand_services_are_adopted_with_twenty_lists(world):
+def test_five_hundred_services_are_adopted_with_ten_lists(world):
     """And one write, that of the integration instance's label."""
     world.configure("konnect", create_limit=0, max_in_flight=16)
-    world.synced(count=1000)
+    world.synced(count=500)
     before = world.objects()
     result = lose(world)
     assert result.code == 0, result
-    assert "1000 repositories, 0 created, 0 changed, 1000 adopted" in result.out
-    assert world.requests() == OWN | {"GET /catalog-services": 10, "GET /resource-mappings": 10}
+    assert "500 repositories, 0 created, 0 changed, 500 adopted" in result.out
+    assert world.requests() == OWN | {"GET /catalog-services": 5, "GET /resource-mappings": 5}
     after = world.objects()
     assert [after[key] for key in ("services", "mappings", "resources")] == [
         before[key] for key in ("services", "mappings", "resources")]
-    [summary] = [e for e in result.events if "compared with Konnect: 1000 services" in e["message"]]
-    assert "1000 adopted" in summary["message"]
+    [summary] = [e for e in result.events if "compared with Konnect: 500 services" in e["message"]]
+    assert "500 adopted" in summary["message"]
     assert len([e for e in seen(result, "adopted") if e["level"] != "debug"]) <= 60    # not a line for each
     quiet(world)
 

@@ -15,7 +15,7 @@ import pytest
 from world import PROGRAM, wait_until
 
 EVERYTHING = os.environ.get("ADOSYNCD_CRASH") == "all"
-SOME = int(os.environ["ADOSYNCD_CRASH"]) if os.environ.get("ADOSYNCD_CRASH", "").isdigit() else 6
+SOME = int(os.environ["ADOSYNCD_CRASH"]) if os.environ.get("ADOSYNCD_CRASH", "").isdigit() else 4
 SIDE_BY_SIDE = 2
 
 
