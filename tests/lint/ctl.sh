@@ -6,20 +6,7 @@ LC_ALL=C
 export LC_ALL
 cd "$(dirname "$0")/../.."
 page=conf/man/adosyncctl.1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-bad=0
-
-# same WHAT: $tmp/code and $tmp/page, sorted here
-same() {
-	sort -u -o "$tmp/code" "$tmp/code"
-	sort -u -o "$tmp/page" "$tmp/page"
-	[ -s "$tmp/code" ] || { echo "ctl: $1: nothing was found in the code" >&2; bad=1; }
-	diff "$tmp/code" "$tmp/page" >"$tmp/diff" && return 0
-	echo "ctl: $1: the code (<) and $page (>) differ:" >&2
-	grep '^[<>]' "$tmp/diff" >&2
-	bad=1
-}
+. tests/lint/common
 
 # commands FILE: the names in its table of commands
 commands() {

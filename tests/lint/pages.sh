@@ -8,20 +8,7 @@ cd "$(dirname "$0")/../.."
 daemon_page=conf/man/adosyncd.8
 client_page=conf/man/adosyncctl.1
 config_page=conf/man/adosyncd.conf.5
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-bad=0
-
-# same WHAT: $tmp/code and $tmp/page, sorted here, are the same and not empty
-same() {
-	sort -u -o "$tmp/code" "$tmp/code"
-	sort -u -o "$tmp/page" "$tmp/page"
-	[ -s "$tmp/code" ] || { echo "pages: $1: nothing was found in the code" >&2; bad=1; }
-	diff "$tmp/code" "$tmp/page" >"$tmp/diff" && return 0
-	echo "pages: $1: the code (<) and the page (>) differ:" >&2
-	grep '^[<>]' "$tmp/diff" >&2
-	bad=1
-}
+. tests/lint/common
 
 # section PAGE MACRO NAME: the lines of that section or subsection
 section() {
