@@ -152,11 +152,11 @@ soak: deps
 	@ADOSYNCD=$(CURDIR)/$(BUILD)/adosyncd ADOSYNCD_CRASH=all ADOSYNCD_WORLDS=$${ADOSYNCD_WORLDS:-300} \
 		$(PYTHON) -m pytest -q -p no:cacheprovider tests/system/test_crash.py tests/system/test_property.py
 
-# Fewer kills and worlds than in make check, as what they find are no faults of memory, and one test of the programs in eight:
+# Fewer kills and worlds than in make check, as what they find are no faults of memory, and one test of the programs in twelve:
 # ADOSYNCD_PART=1 runs them all, in ten minutes.
 .PHONY: check-asan
 check-asan: deps
-	@ADOSYNCD_CRASH=2 ADOSYNCD_WORLDS=2 ADOSYNCD_PART=$${ADOSYNCD_PART:-8} $(MAKE) --no-print-directory BUILD=build-asan FORTIFY=-U_FORTIFY_SOURCE LDFLAGS='-fsanitize=address,undefined' \
+	@ADOSYNCD_CRASH=2 ADOSYNCD_WORLDS=2 ADOSYNCD_PART=$${ADOSYNCD_PART:-12} $(MAKE) --no-print-directory BUILD=build-asan FORTIFY=-U_FORTIFY_SOURCE LDFLAGS='-fsanitize=address,undefined' \
 		CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' check-unit check-replay check-programs
 
 # libFuzzer is clang's. FUZZ_SECONDS is the time for each target.
