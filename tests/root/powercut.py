@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import crash  # noqa: E402
 from world import Result, World  # noqa: E402
 
-CUTS = int(os.environ.get("ADOSYNCD_POWERCUTS") or 3)
+CUTS = int(os.environ.get("ADOSYNCD_POWERCUTS") or 2)
 SECONDS = 60
 # many more than may be in flight: a cache that has lost what it knew repeats as many
 crash.COUNT = 24

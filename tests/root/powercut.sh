@@ -1,6 +1,6 @@
 #!/bin/sh
 # The daemon in a virtual machine whose power is cut; at the end Konnect is as Azure DevOps, and nothing was done twice.
-# ADOSYNCD_POWERCUTS=N cuts N times instead of 3; ADOSYNCD_SEED=N chooses the points of the run that printed it.
+# ADOSYNCD_POWERCUTS=N cuts N times instead of 2; ADOSYNCD_SEED=N chooses the points of the run that printed it.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$top" || exit 1

@@ -90,6 +90,7 @@ class Daemon:
                 self.notified += self.notify.recv(4096).decode().split("\n")
             except socket.timeout:
                 pass
+        shutil.rmtree(os.path.dirname(self.notify_path), ignore_errors=True)
 
     @property
     def log(self):

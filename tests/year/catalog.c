@@ -212,6 +212,16 @@ void catalog_forget(void)
 	}
 }
 
+void catalog_leave(const struct org *org)
+{
+	const char *id;
+	json_t *o;
+
+	json_object_foreach(fake_konnect_objects(), id, o)
+		if (strcmp(label(o, "azure-devops-instance"), org->name) == 0 && *label(o, "team") != '\0')
+			json_object_set_new(o, "left", json_string(label(o, "team")));
+}
+
 /* What there is of one repository. */
 struct found {
 	unsigned services, mappings, resources, archived, orphaned;
@@ -261,7 +271,8 @@ static void judge_listed(const struct org *o, const struct repo_life *r, const s
 		return;
 	}
 	field(o, r, "the state", label(f->service, "azure-devops-state"), r->disabled ? "disabled" : "active");
-	field(o, r, "the team", label(f->service, "team"), o->label > 0 ? team : text(f->service, "left"));
+	if (o->label > 0 || *label(f->service, "team") != '\0')
+		field(o, r, "the team", label(f->service, "team"), o->label > 0 ? team : text(f->service, "left"));
 	field(o, r, "the name", text(git_repo, "name"), r->name);
 	field(o, r, "the link", text(git_repo, "link"), link);
 	field(o, r, "somebody's label", label(f->service, "own"), text(f->service, "own"));

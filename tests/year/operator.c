@@ -9,6 +9,8 @@
 #include "../../lib/util.h"
 #include "year.h"
 
+#define FOUND_DAYS 14	/* after losing the cache: by then even an organization in trouble is read, if it is configured */
+
 static void write_file(const char *name, const char *content)
 {
 	if (!life_write(&y.life, name, content))
@@ -78,6 +80,8 @@ void operator_change(struct org *o)
 		o->exclude = -1;
 		break;
 	case 2:
+		if (y.lost_at > 0 && (o->absent || now() - y.lost_at < FOUND_DAYS * DAY))
+			catalog_leave(o);
 		o->label = dice(4);
 		break;
 	default:
@@ -111,6 +115,7 @@ void operator_lose_cache(void)
 		(void)unlink(path);
 	}
 	y.f.caches_lost++;
+	y.lost_at = now();
 	catalog_forget();
 	operator_restart();
 }

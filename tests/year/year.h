@@ -67,7 +67,7 @@ struct org {
 
 /* In bytes: of the daemon without SQLite, when it held least (nothing was under way); of SQLite, when it held most. */
 struct memory {
-	int64_t own, cache;
+	int64_t own, cache, sum, n;	/* sum: of own, n times */
 };
 
 struct figures {
@@ -88,6 +88,7 @@ struct year {
 	unsigned token;			/* which one Konnect takes */
 	bool token_good;
 	int64_t token_renewed_at;
+	int64_t lost_at;		/* the cache was, last */
 	int64_t killed_at;		/* a listing just before it may never have been read */
 	bool calm;			/* no more mishaps */
 	unsigned serial;
@@ -129,6 +130,8 @@ void catalog_answer(const struct http_request *q, struct fake_behaviour *ret);
 void catalog_edit(void);
 /* The daemon lost what it knew: a label that is configured no more and still there is anybody's from now on. */
 void catalog_forget(void);
+/* The same for one label that is about to go while the daemon may not have found its services again. */
+void catalog_leave(const struct org *org);
 /* Both sides agree: counts what is wrong. */
 void catalog_judge(void);
 
