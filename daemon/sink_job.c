@@ -750,6 +750,11 @@ int job_send(struct job *j)
 		job_drop(j);
 		return 0;
 	}
+	if (j->kind == JOB_RECONCILE && j->reconcile.config == NULL) {
+		/* the cache could not be read when it began: the sink knows, and begins another one */
+		sink_job_done(j);
+		return -EIO;
+	}
 	if (j->kind == JOB_RECONCILE && !reconcile_goes_on(j)) {
 		sink_job_done(j);
 		return 0;

@@ -14,12 +14,15 @@ from test_one_change import rename_organization
 from world import wait_until
 
 WORLDS = 5
+DAMAGED = 26    # in which the cache turns out to be damaged just where a comparison with Konnect begins
 
 
 def seeds():
     if os.environ.get("ADOSYNCD_SEED"):
         return [int(os.environ["ADOSYNCD_SEED"])]
-    return range(1, int(os.environ.get("ADOSYNCD_WORLDS") or WORLDS) + 1)
+    if os.environ.get("ADOSYNCD_WORLDS"):
+        return range(1, int(os.environ["ADOSYNCD_WORLDS"]) + 1)
+    return [*range(1, WORLDS + 1), DAMAGED]
 
 
 @pytest.mark.waits
