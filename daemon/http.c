@@ -12,16 +12,17 @@
 #include <sys/queue.h>
 
 #include "../lib/buf.h"
+#include "../lib/headers.h"
 #include "../lib/limits.h"
 #include "../lib/util.h"
+#include "http_handles.h"
 #include "http_url.h"
 #include "log.h"
 #include "loop.h"
 
-#define HEADERS_MAX 64			/* of an answer that are kept */
-#define HEADER_NAME_MAX 128		/* longer names are not ours to look up */
 #define CONNECTION_LIFE_SEC 600		/* so that a change of address or certificate is noticed */
 #define CONNECTIONS_MAX 128		/* open at once, idle ones included: more than may be in flight */
+#define IDLE_MS 10000			/* without a transfer, and connections are kept for nothing */
 #define TURN_MAX_MS 5			/* in which answers are taken as they arrive; then the loop has its turn */
 #define CA_CACHE_SEC 3600		/* a replaced CA file counts after that */
 
@@ -31,6 +32,7 @@ enum stop_reason { STOP_NONE, STOP_TOO_LARGE, STOP_BY_READER };
 struct sock {
 	struct http *http;
 	struct loop_fd *watch;
+	unsigned wanted, watched;	/* LOOP_* */
 	LIST_ENTRY(sock) link;
 };
 
@@ -47,9 +49,7 @@ struct transfer {
 	http_done_fn done;
 	void *arg;
 
-	int status;			/* of the last status line but for 1xx */
-	struct buf answer_headers;	/* name NUL value NUL, ... */
-	unsigned n_answer_headers;
+	struct headers head;		/* of the answer */
 	struct buf answer;
 	bool paused;			/* until the next turn of the loop */
 	enum stop_reason stop;
@@ -63,11 +63,15 @@ TAILQ_HEAD(transfer_list, transfer);
 struct http {
 	struct loop *loop;
 	CURLM *multi;
+	struct http_handles *handles;
 	struct loop_timer *timeout;	/* libcurl's */
 	struct loop_timer *deliver;	/* armed when something is done or broken */
 	struct loop_timer *resume;	/* armed when something is paused */
+	struct loop_timer *idle;	/* armed when nothing is in flight */
+	int64_t idle_ms;
 	int64_t turn_began;		/* monotonic milliseconds */
 	LIST_HEAD(, sock) socks;
+	bool wanted;			/* of some socket something else than before */
 	struct transfer_list running, done;
 	unsigned in_flight;
 	char *user_agent;
@@ -80,61 +84,12 @@ static void engine_turn(struct http *h, curl_socket_t fd, int events);
 
 /* The answer, within libcurl. */
 
-/* "HTTP/1.1 200 OK", "HTTP/2 200"; 0 for anything else. */
-static int status_of(const char *line, size_t n)
-{
-	const char *p = memchr(line, ' ', n);
-	int status = 0;
-
-	if (p == NULL || (size_t)(line + n - p) < 4)
-		return 0;
-	for (int i = 1; i <= 3; i++) {
-		if (p[i] < '0' || p[i] > '9')
-			return 0;
-		status = status * 10 + (p[i] - '0');
-	}
-	return status;
-}
-
-static void header_keep(struct transfer *t, const char *line, size_t n)
-{
-	const char *value = memchr(line, ':', n);
-	size_t name_len, len;
-
-	if (value == NULL || line[0] == ' ' || line[0] == '\t' || t->n_answer_headers >= HEADERS_MAX)
-		return;
-	name_len = (size_t)(value - line);
-	len = n - name_len - 1;
-	value++;
-	for (; len > 0 && (*value == ' ' || *value == '\t'); len--)
-		value++;
-	while (len > 0 && (value[len - 1] == '\r' || value[len - 1] == '\n' || value[len - 1] == ' ' || value[len - 1] == '\t'))
-		len--;
-	len = strnlen(value, len < HEADER_VALUE_MAX ? len : HEADER_VALUE_MAX);
-	if (name_len == 0 || name_len > HEADER_NAME_MAX || memchr(line, '\0', name_len) != NULL)
-		return;
-	if (buf_add(&t->answer_headers, line, name_len) < 0 || buf_add(&t->answer_headers, "", 1) < 0 ||
-	    buf_add(&t->answer_headers, value, len) < 0 || buf_add(&t->answer_headers, "", 1) < 0)
-		return;
-	t->n_answer_headers++;
-}
-
 static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
 
-	n *= size;
-	if (n >= 5 && memcmp(p, "HTTP/", 5) == 0) {
-		int status = status_of(p, n);
-
-		/* an interim answer says nothing that anybody asks for: the final one follows */
-		t->status = status >= 200 ? status : 0;
-		t->n_answer_headers = 0;
-		buf_clear(&t->answer_headers);
-	} else if (t->status != 0) {
-		header_keep(t, p, n);
-	}
-	return n;
+	headers_line(&t->head, p, n * size);
+	return n * size;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
@@ -148,7 +103,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	if (t->on_chunk != NULL) {
-		if (t->on_chunk(t->arg, t->status, p, n) != 0)
+		if (t->on_chunk(t->arg, t->head.status, p, n) != 0)
 			t->stop = STOP_BY_READER;
 	} else if (buf_add(&t->answer, p, n) < 0) {
 		t->stop = STOP_TOO_LARGE;
@@ -158,16 +113,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 
 const char *http_header(const struct transfer *t, const char *name)
 {
-	const char *p = t->answer_headers.data;
-
-	for (unsigned i = 0; i < t->n_answer_headers; i++) {
-		const char *value = p + strlen(p) + 1;
-
-		if (ascii_strcasecmp(p, name) == 0)
-			return value;
-		p = value + strlen(value) + 1;
-	}
-	return NULL;
+	return headers_find(&t->head, name);
 }
 
 /* Transfers. */
@@ -186,13 +132,13 @@ static struct transfer *transfer_free(struct transfer *t)
 		return NULL;
 	/* the handle first: what it points to must outlive it */
 	if (t->easy != NULL)
-		curl_easy_cleanup(t->easy);
+		http_handles_give(t->http->handles, t->easy);
 	slist_free(t->headers);
 	if (t->body != NULL)
 		secret_zero(t->body, t->body_len);
 	free(t->body);
 	free(t->host);
-	buf_done(&t->answer_headers);
+	headers_done(&t->head);
 	buf_done(&t->answer);
 	free(t);
 	return NULL;
@@ -337,7 +283,7 @@ static int transfer_prepare(struct transfer *t, const struct http_request *q, co
 	int r;
 
 	buf_init(&t->answer, q->on_chunk != NULL ? 0 : q->body_max);
-	buf_init(&t->answer_headers, (size_t)HEADERS_MAX * (HEADER_NAME_MAX + HEADER_VALUE_MAX + 2));
+	headers_init(&t->head);
 	if (q->body != NULL || strcmp(q->method, "POST") == 0) {
 		t->body = xstrdup(q->body != NULL ? q->body : "");
 		t->body_len = strlen(t->body);
@@ -345,7 +291,7 @@ static int transfer_prepare(struct transfer *t, const struct http_request *q, co
 	r = headers_build(t, q);
 	if (r < 0)
 		return r;
-	t->easy = curl_easy_init();
+	t->easy = http_handles_take(t->http->handles);
 	if (t->easy == NULL)
 		return -ENOMEM;
 	code = set_security(t->easy, q, parts);
@@ -386,9 +332,16 @@ int http_start(struct http *h, const struct http_request *request, http_done_fn 
 	}
 	t->state = TRANSFER_RUNNING;
 	TAILQ_INSERT_TAIL(&h->running, t, link);
-	h->in_flight++;
+	if (h->in_flight++ == 0)
+		loop_timer_cancel(h->idle);
 	*ret = t;
 	return 0;
+}
+
+static void one_less(struct http *h)
+{
+	if (--h->in_flight == 0 && !h->closing)
+		loop_timer_arm(h->idle, h->idle_ms);
 }
 
 void http_cancel(struct transfer *t)
@@ -406,7 +359,7 @@ void http_cancel(struct transfer *t)
 	case TRANSFER_DELIVERING:
 		return; /* it is being completed, and freed right after */
 	}
-	t->http->in_flight--;
+	one_less(t->http);
 	transfer_free(t);
 }
 
@@ -471,7 +424,7 @@ static bool request_left(const struct transfer *t)
 	(void)curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &size);
 	(void)curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
 	(void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
-	return size > 0 || pretransfer > 0 || uploaded > 0 || t->status != 0;
+	return size > 0 || pretransfer > 0 || uploaded > 0 || t->head.status != 0;
 }
 
 /* From running to done. code is CURLE_OK for a complete answer; why replaces libcurl's words. */
@@ -483,7 +436,7 @@ static void transfer_finish(struct transfer *t, CURLcode code, const char *why)
 	assert(t->state == TRANSFER_RUNNING);
 	(void)curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total);
 	t->result = (struct http_result){
-		.status = t->status,
+		.status = t->head.status,
 		.aborted = t->stop == STOP_BY_READER,
 		.sent = request_left(t),
 		.body = t->answer.data != NULL ? t->answer.data : "",
@@ -580,12 +533,28 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 		events |= LOOP_READ;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
 		events |= LOOP_WRITE;
-	/* Answering -1 would leave the transfers hanging until their next event, and there may be none. */
-	if (loop_fd_watch(s->watch, events) < 0) {
-		h->broken = "a socket cannot be watched";
-		loop_timer_arm(h->deliver, 0);
-	}
+	s->wanted = events;
+	h->wanted = true;
 	return 0;
+}
+
+/* Once libcurl has returned: until then it changes its mind with every request that is sent. */
+static void watch_sockets(struct http *h)
+{
+	struct sock *s;
+
+	if (!h->wanted)
+		return;
+	h->wanted = false;
+	LIST_FOREACH(s, &h->socks, link) {
+		if (s->wanted == s->watched)
+			continue;
+		s->watched = s->wanted;
+		if (loop_fd_watch(s->watch, s->wanted) < 0) {
+			h->broken = "a socket cannot be watched";
+			loop_timer_arm(h->deliver, 0);
+		}
+	}
 }
 
 static int multi_new(struct http *h)
@@ -646,6 +615,23 @@ static void multi_rebuild(struct http *h)
 		abort(); /* memory is gone: as in xcalloc() */
 }
 
+/* The servers' patience ends anyhow; and a new connection takes up the TLS session of an old one. */
+static void on_idle(void *arg)
+{
+	struct http *h = arg;
+
+	http_handles_trim(h->handles);
+	multi_free(h);
+	h->closing = false;
+	if (multi_new(h) < 0)
+		abort(); /* as in multi_rebuild() */
+}
+
+void http_set_idle(struct http *h, int64_t ms)
+{
+	h->idle_ms = ms;
+}
+
 /* Lets libcurl work and collects what came out. */
 static void engine_turn(struct http *h, curl_socket_t fd, int events)
 {
@@ -657,6 +643,7 @@ static void engine_turn(struct http *h, curl_socket_t fd, int events)
 	if (code != CURLM_OK && h->broken == NULL)
 		h->broken = curl_multi_strerror(code);
 	results_collect(h);
+	watch_sockets(h);
 	if (h->broken != NULL)
 		multi_rebuild(h);
 }
@@ -679,6 +666,7 @@ static void on_resume(void *arg)
 			transfer_finish(t, code, NULL);
 	}
 	results_collect(h);
+	watch_sockets(h);
 }
 
 /* At most as many as there are now: a completion that starts what fails at once must not keep the loop. */
@@ -696,7 +684,7 @@ static void on_deliver(void *arg)
 	for (; n > 0 && (t = TAILQ_FIRST(&h->done)) != NULL; n--) {
 		TAILQ_REMOVE(&h->done, t, link);
 		t->state = TRANSFER_DELIVERING;
-		h->in_flight--;
+		one_less(h);
 		t->done(t, &t->result, t->arg);
 		transfer_free(t);
 	}
@@ -720,7 +708,10 @@ struct http *http_new(struct loop *l, const char *user_agent)
 	h->timeout = loop_timer_new(l, on_timeout, h);
 	h->deliver = loop_timer_new(l, on_deliver, h);
 	h->resume = loop_timer_new(l, on_resume, h);
-	if (multi_new(h) < 0)
+	h->idle = loop_timer_new(l, on_idle, h);
+	h->idle_ms = IDLE_MS;
+	h->handles = http_handles_new();
+	if (h->handles == NULL || multi_new(h) < 0)
 		return http_free(h);
 	return h;
 }
@@ -736,9 +727,11 @@ struct http *http_free(struct http *h)
 	while ((t = TAILQ_FIRST(&h->running)) != NULL || (t = TAILQ_FIRST(&h->done)) != NULL)
 		http_cancel(t);
 	multi_free(h);
+	http_handles_free(h->handles);
 	loop_timer_free(h->timeout);
 	loop_timer_free(h->deliver);
 	loop_timer_free(h->resume);
+	loop_timer_free(h->idle);
 	free(h->user_agent);
 	free(h);
 	curl_global_cleanup();

@@ -58,6 +58,9 @@ int http_start(struct http *h, const struct http_request *request, http_done_fn 
 /* Stops a transfer without calling its completion; the pointer is dead afterwards. NULL is fine. */
 void http_cancel(struct transfer *t);
 
+/* After so long without a transfer (10 s unless told) connections are closed, and what libcurl holds for the next one is freed. */
+void http_set_idle(struct http *h, int64_t ms);
+
 /* Transfers not completed yet. */
 unsigned http_in_flight(const struct http *h);
 

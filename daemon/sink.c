@@ -15,7 +15,6 @@
 #define SINK_ONCE_WAIT_SEC 10	/* the longest that --once waits for what a server asks */
 #define CYCLE_LOGGED_MAX 50	/* writes of one cycle that are logged one by one */
 #define SECRET_WATCH_MS 5000
-#define SAVE_DELAY_MS 20		/* an answer waits for others that long, to be written with them */
 
 static void on_pump(void *arg);
 static void on_due(void *arg);
@@ -56,6 +55,7 @@ struct sink *sink_free(struct sink *s)
 	loop_timer_free(s->pump);
 	loop_timer_free(s->due);
 	loop_timer_free(s->watch);
+	secret_free(s->bearer);
 	config_free(s->config);
 	free(s->trouble);
 	free(s->resource_type);
@@ -326,7 +326,9 @@ void sink_event(struct sink *s, enum sink_event event, int64_t wait, const char 
 	enum sink_state before = s->schedule.state;
 	enum sink_state lost = s->schedule.lost;
 	uint32_t attempts = s->schedule.attempts;
-	int64_t ms = sink_schedule_next(&s->schedule, event, wait, loop_now_ms(s->loop), loop_random(s->loop, UINT32_MAX));
+	/* an answer, of which there are many, needs no jitter */
+	uint32_t random = event == SINK_ANSWERED ? 0 : loop_random(s->loop, UINT32_MAX);
+	int64_t ms = sink_schedule_next(&s->schedule, event, wait, loop_now_ms(s->loop), random);
 
 	if (s->schedule.attempts == 0 && attempts > 0) {
 		struct log_fields f = { .event = EVENT_SINK_RESTORED };
@@ -541,15 +543,18 @@ static struct job *next_job(struct sink *s)
 {
 	struct sink_queue *q, *first = TAILQ_FIRST(&s->queues);
 	int64_t now = loop_now_ms(s->loop);
-	unsigned n = 0;
+	unsigned n = 0, in_pairs = 0;
 	struct job *j;
 
 	TAILQ_FOREACH(j, &s->jobs, link) {
 		if (j->transfer == NULL && !j->unsaved && j->not_before <= now)
 			return j;
 		n++;
+		in_pairs += !s->slow && j->kind == JOB_ROW && j->row.step == CONVERGE_CREATE;
 	}
-	if (n >= s->config->konnect.max_in_flight)
+	/* a service that is created has room for its mapping: then both are written as one */
+	if (n >= s->config->konnect.max_in_flight ||
+	    (in_pairs > 0 && s->in_flight + s->unsaved + in_pairs + 1 >= s->config->konnect.max_in_flight))
 		return NULL;
 	while ((q = TAILQ_FIRST(&s->queues)) != NULL) {
 		TAILQ_REMOVE(&s->queues, q, link);
@@ -593,13 +598,22 @@ static void report_idle(struct sink *s)
 		sink_event(s, SINK_ANSWERED, 0, NULL);
 }
 
+static bool any_dirty(const struct sink *s)
+{
+	const struct job *j;
+
+	TAILQ_FOREACH(j, &s->jobs, link)
+		if (j->dirty)
+			return true;
+	return false;
+}
+
 /* Answers are written together, as the disk takes as long for one as for many: when half of what may be under way waits for it,
  * when nothing else is under way, or after a moment. */
 static bool save_is_due(const struct sink *s)
 {
-	return s->in_flight == 0 || s->stopped != NULL || s->given_up ||
-	       s->unsaved * 2 >= (unsigned)s->config->konnect.max_in_flight ||
-	       loop_now_ms(s->loop) - s->unsaved_since >= SAVE_DELAY_MS;
+	return s->in_flight == 0 || s->stopped != NULL || s->given_up || loop_now_ms(s->loop) - s->unsaved_since >= SAVE_DELAY_MS ||
+	       (s->unsaved * 2 >= (unsigned)s->config->konnect.max_in_flight && !any_dirty(s));
 }
 
 /* What Konnect acknowledged is safe before anything that builds on it is sent. */
@@ -608,8 +622,10 @@ static void save(struct sink *s)
 	struct job *j;
 
 	s->unsaved = 0;
-	TAILQ_FOREACH(j, &s->jobs, link)
+	TAILQ_FOREACH(j, &s->jobs, link) {
 		j->unsaved = false;
+		row_keep(j);
+	}
 	if (cache_flush(s->cache) < 0 || cache_is_damaged(s->cache)) {
 		sink_cache_failed(s);
 	} else if (s->cache_lost && s->schedule.state == SINK_READY) {
@@ -646,6 +662,7 @@ static void on_pump(void *arg)
 		if (job_send(j) < 0)
 			break;
 	}
+	s->bearer = secret_free(s->bearer);
 	if (j == NULL)
 		next = first_delayed(s);
 	if (s->unsaved > 0 && s->unsaved_since + SAVE_DELAY_MS < next)

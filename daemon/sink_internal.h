@@ -8,7 +8,10 @@
 #include "../lib/converge.h"
 #include "../lib/credential.h"
 #include "../lib/reconcile.h"
+#include "events.h"
 #include "sink.h"
+
+#define SAVE_DELAY_MS 20	/* an answer waits for others that long, to be written with them */
 
 struct transfer;
 
@@ -31,7 +34,7 @@ struct job {
 		struct reconcile reconcile;
 		unsigned page;
 	};
-	char *differences;		/* old and new, for the log */
+	char *differences;		/* old and new, for the log; NULL when nobody would read it */
 	char *trace;			/* Konnect's id of the refusal, NULL without one */
 	int refused_status;		/* and its status, 0 without one */
 	struct transfer *transfer;	/* NULL: its next request is to be sent */
@@ -40,6 +43,9 @@ struct job {
 	bool forbidden;			/* was answered 403 once */
 	int64_t not_before;		/* monotonic milliseconds */
 	bool unsaved;			/* what was answered last is not on the disk yet: nothing that builds on it is sent */
+	bool dirty;			/* of JOB_ROW: it is not even in the cache, and the next request goes nevertheless */
+	bool plain;			/* of JOB_ROW: no other row and no setting is needed to know what is wanted of it */
+	uint64_t edits;			/* of JOB_ROW: cache_edits() when it was read */
 	TAILQ_ENTRY(job) link;
 };
 
@@ -94,6 +100,8 @@ struct sink {
 	unsigned in_flight;
 	unsigned unsaved;		/* answers that are not on the disk yet; a crash repeats them like those under way */
 	int64_t unsaved_since;		/* monotonic milliseconds */
+	bool slow;			/* the last answer took longer than others could wait for it */
+	char *bearer;			/* the token, as it is in its file, while requests are sent one after the other */
 	struct status_requests requests;
 	char *trouble;			/* why it is not ready */
 	char *resource_type, *resource_keys; /* of azure-devops, read once for all instances; NULL before */
@@ -117,6 +125,17 @@ struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *
 
 /* The job is over: the queue goes on. Frees it. */
 void sink_job_done(struct job *j);
+
+/* The parts of a job that only JOB_ROW has. row_begin() takes over the row; row_keep() writes what is dirty into the cache, and
+ * row_end() as well; row_settled() is for one with nothing to send; row_answered() says whether the job goes on. */
+void row_begin(struct job *j, struct cache_row *row, const struct cache_row *target);
+void row_keep(struct job *j);
+void row_end(struct job *j);
+void row_settled(struct job *j);
+bool row_answered(struct job *j, int status, const json_t *answer);
+
+/* A line about the job's repository, or its instance; at debug instead of info in a long cycle. */
+void job_log(const struct job *j, int priority, enum event_id event, const char *fmt, ...) _printf_(4, 5);
 
 /* Konnect as a whole answered so: moves the state, logs it. why: in words, for a loss. */
 void sink_event(struct sink *s, enum sink_event event, int64_t wait, const char *why);

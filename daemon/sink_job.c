@@ -19,7 +19,6 @@
 
 #define FORBIDDEN_RETRY_MS 5000	/* the second 403 parks the repository; a third, elsewhere, is the token's */
 #define ONCE_TRIES 3
-#define PARKED_SINGLY_MAX 50	/* of one cycle that get a line each */
 
 /* Below job_new(), of the same queue: what reconcile found. */
 static void on_reconciled(void *arg, enum reconcile_event event, const struct cache_row *row);
@@ -27,8 +26,6 @@ static void on_reconciled(void *arg, enum reconcile_event event, const struct ca
 struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *row, const struct cache_row *target)
 {
 	struct job *j = xcalloc(1, sizeof(*j));
-	struct plan_action *plan;
-	char text[MESSAGE_MAX];
 
 	j->queue = q;
 	j->config = config_ref(q->sink->config);
@@ -56,13 +53,7 @@ struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *
 			sink_cache_failed(q->sink);
 		break;
 	case JOB_ROW:
-		plan = xcalloc(1, sizeof(*plan));
-		plan_of_row(q->config, row, plan);
-		j->differences = xasprintf("%s%s%s", plan_kind_name(plan->kind), plan->n > 0 ? ": " : "",
-					   plan_differences_text(plan, text, sizeof(text)));
-		plan_action_done(plan);
-		free(plan);
-		converge_init(&j->row, q->config, q->instance, cache_key(q->sink->cache), row, target);
+		row_begin(j, row, target);
 		break;
 	case JOB_SERVICES:
 		j->page = 1;
@@ -85,7 +76,7 @@ struct job *job_free(struct job *j)
 		converge_instance_done(&j->instance);
 		break;
 	case JOB_ROW:
-		converge_done(&j->row);
+		row_end(j);
 		break;
 	case JOB_CREDENTIAL:
 		credential_done(&j->credential);
@@ -154,9 +145,7 @@ static bool request_of(const struct job *j, struct konnect_request *ret)
 	return false;
 }
 
-static void log_write(const struct job *j, int priority, enum event_id event, const char *fmt, ...) _printf_(4, 5);
-
-static void log_write(const struct job *j, int priority, enum event_id event, const char *fmt, ...)
+void job_log(const struct job *j, int priority, enum event_id event, const char *fmt, ...)
 {
 	char guid[37];
 	struct log_fields f = { .event = event, .instance = j->queue->config->name,
@@ -174,158 +163,6 @@ static void log_write(const struct job *j, int priority, enum event_id event, co
 	va_start(ap, fmt);
 	log_eventv(priority, &f, j->queue->config->name, fmt, ap);
 	va_end(ap);
-}
-
-static bool differ(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
-}
-
-/* The row as it stands now, with what Konnect said of it: a listing, or a new configuration, may have changed it since
- * the job began, and then what is wanted is the newer document. */
-static int save_row(struct job *j)
-{
-	struct cache *cache = j->queue->sink->cache;
-	const struct cache_row *r = &j->row.row;
-	struct cache_row now = { 0 };
-	bool same, uncertain, renamed;
-	int e = cache_row_by_id(cache, r->id, &now);
-
-	if (e < 0)
-		return e;
-	uncertain = target_is_uncertain(&now);
-	renamed = differ(now.service_name, r->service_name);
-	free(now.service_name);
-	free(now.service_id);
-	free(now.mapping_id);
-	free(now.ack);
-	free(now.parked);
-	free(now.resource_id);
-	free(now.remembered);
-	now.resource_id = r->resource_id != NULL ? xstrdup(r->resource_id) : NULL;
-	now.remembered = r->remembered != NULL ? xstrdup(r->remembered) : NULL;
-	now.archived = r->archived;
-	now.parked = NULL;
-	now.service_name = r->service_name != NULL ? xstrdup(r->service_name) : NULL;
-	now.service_id = r->service_id != NULL ? xstrdup(r->service_id) : NULL;
-	now.mapping_id = r->mapping_id != NULL ? xstrdup(r->mapping_id) : NULL;
-	now.ack = r->ack != NULL ? xstrdup(r->ack) : NULL;
-	now.have = r->have;
-	now.theirs = r->theirs;
-	/* that it may have been mapped is kept until it is known: what the job sends next was decided before */
-	if (!uncertain || !digest_is_zero(&r->map_have))
-		now.map_have = r->map_have;
-	/* an approved creation is used up; an approved removal never counts as one that a bin has proven */
-	now.approved = now.approved && (now.service_id == NULL || now.absent == ABSENT_REMOVED);
-	target_consider(cache, j->queue->config, j->queue->instance->resource_keys, &now);
-	same = memcmp(&now.want, &r->want, sizeof(now.want)) == 0 && memcmp(&now.map_want, &r->map_want, sizeof(now.map_want)) == 0;
-	free(now.parked);
-	now.parked = r->parked != NULL && same ? xstrdup(r->parked) : NULL;
-	renamed = renamed || differ(now.service_name, r->service_name);
-	e = renamed ? cache_row_save(cache, &now) : cache_row_save_answer(cache, &now);
-	cache_row_done(&now);
-	return e;
-}
-
-/* "Payments / user-api", or what else the row stands for. */
-static char *row_title(const struct cache_row *row)
-{
-	switch (row->kind) {
-	case ROW_REPOSITORY:
-		return xasprintf("%s / %s", row->repo.project_name, row->repo.name);
-	case ROW_PROJECT:
-		return xasprintf("the project %s", row->repo.project_name);
-	case ROW_NAMED:
-		return xasprintf("the service %s", row->service_name);
-	}
-	return xstrdup("?");
-}
-
-/* Said once an instance, and remembered: from now on the comparisons look for what Konnect has discovered. */
-static void note_discovery(struct job *j)
-{
-	struct sink_queue *q = j->queue;
-
-	if (q->instance->discovers)
-		return;
-	q->instance->discovers = true;
-	if (cache_instance_save(q->sink->cache, q->instance) < 0)
-		sink_cache_failed(q->sink);
-	log_write(j, LOG_WARNING, EVENT_NONE, "Konnect takes no resource that it has not discovered itself: mappings wait for that%s",
-		  q->config->share_pat ? "" : ", which never happens with share_pat = no; set it to yes, or map by hand");
-}
-
-/* Remembered, so that one resource that is refused is not taken for all. */
-static void note_by_config(struct job *j)
-{
-	struct sink_queue *q = j->queue;
-
-	if (!j->row.by_config || q->instance->takes_config)
-		return;
-	q->instance->takes_config = true;
-	if (cache_instance_save(q->sink->cache, q->instance) < 0)
-		sink_cache_failed(q->sink);
-}
-
-static void row_done(struct job *j)
-{
-	struct converge *c = &j->row;
-	struct sink_stats *stats = &j->queue->stats;
-	_cleanup_free_ char *title = row_title(&c->row);
-	const char *service = c->target_name != NULL ? c->target_name : c->row.service_name;
-
-	if (c->name_taken)
-		log_write(j, LOG_NOTICE, EVENT_NAME_TAKEN, "%s: the plain service name is somebody else's, using %s", title, service);
-	note_by_config(j);
-	if (c->undiscovered)
-		note_discovery(j);
-	if (c->step == CONVERGE_PARKED) {
-		stats->parked++;
-		/* what all of them wait for is said once */
-		log_write(j, c->undiscovered || stats->parked > PARKED_SINGLY_MAX ? LOG_DEBUG : LOG_WARNING, EVENT_PARKED,
-			  "%s is parked until it changes: %s", title, c->row.parked);
-	} else if (c->created) {
-		stats->created++;
-		log_write(j, LOG_INFO, EVENT_CREATED, "%s is in the catalog as %s", title, service);
-	} else if (c->adopted) {
-		stats->adopted++;
-		log_write(j, LOG_INFO, EVENT_ADOPTED, "%s was in the catalog already as %s", title, service);
-	} else if (c->target_name != NULL) {
-		stats->changed++;
-		log_write(j, LOG_INFO, EVENT_CHANGED, "%s is mapped to the service %s", title, service);
-	} else {
-		stats->changed++;
-		log_write(j, LOG_INFO, EVENT_CHANGED, "%s (%s): %s", title, service, j->differences);
-	}
-}
-
-static void park(struct job *j, int status, const json_t *answer)
-{
-	char reason[MESSAGE_MAX];
-
-	free(j->row.row.parked);
-	j->row.row.parked = xasprintf("refused with %d: %s", status, konnect_reason(answer, reason, sizeof(reason)));
-	j->row.step = CONVERGE_PARKED;
-}
-
-/* Whether the job goes on. */
-static bool row_answered(struct job *j, int status, const json_t *answer)
-{
-	int e;
-
-	if (status == 403)
-		park(j, status, answer);
-	else
-		converge_answer(&j->row, status, answer);
-	e = save_row(j);
-	if (e == -EEXIST)
-		log_write(j, LOG_WARNING, EVENT_PARKED, "%s / %s: its service name %s is another repository's; rename one of the two",
-			  j->row.row.repo.project_name, j->row.row.repo.name,
-			  j->row.row.service_name != NULL ? j->row.row.service_name : "?");
-	if (j->row.step != CONVERGE_DONE && j->row.step != CONVERGE_PARKED)
-		return e == 0 || e == -EIO;
-	row_done(j);
-	return false;
 }
 
 /* Once every instance carries our id, nobody else's may be there. */
@@ -350,7 +187,7 @@ static void instance_ready(struct job *j)
 	q->would_create = j->instance.created;
 	q->would_adopt = j->instance.adopted;
 	if (q->refused != NULL)
-		log_write(j, LOG_NOTICE, EVENT_UNBLOCKED, "Konnect has the integration instance now");
+		job_log(j, LOG_NOTICE, EVENT_UNBLOCKED, "Konnect has the integration instance now");
 	free(q->refused);
 	q->refused = NULL;
 	if (q->sink->mode == SINK_READ_ONLY)
@@ -361,14 +198,14 @@ static void instance_ready(struct job *j)
 		q->reconcile = false;
 	}
 	if (cache_instance_save(q->sink->cache, q->instance) < 0)
-		log_write(j, LOG_ERR, EVENT_NONE, "what Konnect said of the instance cannot be kept: %s", cache_error(q->sink->cache));
+		job_log(j, LOG_ERR, EVENT_NONE, "what Konnect said of the instance cannot be kept: %s", cache_error(q->sink->cache));
 	settle_writer(q->sink);
 	if (j->instance.created)
-		log_write(j, LOG_NOTICE, EVENT_CREATED, "the integration instance is in Konnect");
+		job_log(j, LOG_NOTICE, EVENT_CREATED, "the integration instance is in Konnect");
 	else if (j->instance.adopted)
-		log_write(j, LOG_NOTICE, EVENT_ADOPTED, "the integration instance was in Konnect already and carries our labels now");
+		job_log(j, LOG_NOTICE, EVENT_ADOPTED, "the integration instance was in Konnect already and carries our labels now");
 	else if (j->instance.changed)
-		log_write(j, LOG_NOTICE, EVENT_CHANGED, "the integration instance was brought up to date");
+		job_log(j, LOG_NOTICE, EVENT_CHANGED, "the integration instance was brought up to date");
 }
 
 static bool instance_answered(struct job *j, int status, const json_t *answer)
@@ -387,7 +224,7 @@ static bool instance_answered(struct job *j, int status, const json_t *answer)
 	if (j->instance.step != INSTANCE_REFUSED)
 		return true;
 	if (q->refused == NULL || strcmp(q->refused, j->instance.error) != 0)
-		log_write(j, LOG_ERR, j->instance.second_writer ? EVENT_SECOND_WRITER : EVENT_BLOCKED, "nothing is pushed: %s",
+		job_log(j, LOG_ERR, j->instance.second_writer ? EVENT_SECOND_WRITER : EVENT_BLOCKED, "nothing is pushed: %s",
 			  j->instance.error);
 	free(q->refused);
 	q->refused = xstrdup(j->instance.error);
@@ -406,18 +243,18 @@ static bool credential_answered(struct job *j, int status, const json_t *answer)
 		sink_cache_failed(q->sink);
 	if (c->step == CREDENTIAL_REFUSED) {
 		q->share_refused = true;
-		log_write(j, LOG_WARNING, EVENT_PARKED, "%s; it is tried again when the PAT changes, or with the next comparison", c->error);
+		job_log(j, LOG_WARNING, EVENT_PARKED, "%s; it is tried again when the PAT changes, or with the next comparison", c->error);
 		return false;
 	}
 	if (c->step != CREDENTIAL_DONE)
 		return true;
 	if (c->created || c->replaced)
-		log_write(j, LOG_NOTICE, EVENT_CHANGED, "Konnect has the %sPAT as the instance's credential", c->replaced ? "new " : "");
+		job_log(j, LOG_NOTICE, EVENT_CHANGED, "Konnect has the %sPAT as the instance's credential", c->replaced ? "new " : "");
 	else if (c->removed)
-		log_write(j, LOG_NOTICE, EVENT_CHANGED, "Konnect has the PAT no longer");
+		job_log(j, LOG_NOTICE, EVENT_CHANGED, "Konnect has the PAT no longer");
 	remark = credential_remark(q->instance->credential);
 	if (remark != NULL && (c->tainted || before == NULL || strcmp(before, remark) != 0))
-		log_write(j, LOG_WARNING, EVENT_NONE, "%s", remark);
+		job_log(j, LOG_WARNING, EVENT_NONE, "%s", remark);
 	return false;
 }
 
@@ -480,7 +317,7 @@ static bool reconcile_goes_on(struct job *j)
 	if (r->step == RECONCILE_SCAN && reconcile_scan(r) < 0)
 		sink_cache_failed(q->sink);
 	if (r->step == RECONCILE_FAILED) {
-		log_write(j, LOG_WARNING, EVENT_NONE, "Konnect was not compared with the cache, and is later: %s", r->error);
+		job_log(j, LOG_WARNING, EVENT_NONE, "Konnect was not compared with the cache, and is later: %s", r->error);
 		q->reconcile = false;
 		return false;
 	}
@@ -488,10 +325,10 @@ static bool reconcile_goes_on(struct job *j)
 		return true;
 	hold_creations(q);
 	if (r->n_events > 0)
-		log_write(j, LOG_NOTICE, EVENT_NONE, "compared with Konnect: %u services, %u adopted, %u repaired", r->n_services,
+		job_log(j, LOG_NOTICE, EVENT_NONE, "compared with Konnect: %u services, %u adopted, %u repaired", r->n_services,
 			  q->stats.adopted, q->stats.repaired);
 	else
-		log_write(j, LOG_DEBUG, EVENT_NONE, "compared with Konnect: %u services, all as they should be", r->n_services);
+		job_log(j, LOG_DEBUG, EVENT_NONE, "compared with Konnect: %u services, all as they should be", r->n_services);
 	q->reconciled = 0;
 	q->reconcile = false;
 	q->instance->last_reconcile = r->now;
@@ -642,12 +479,12 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 
 	j->transfer = NULL;
 	s->in_flight--;
+	s->slow = r->total_ms >= SAVE_DELAY_MS;
 	sink_count(s, j->method, r);
 	if (!about_konnect(j, t, r, answer)) {
 		if (r->status != 403 && !s->cache_lost)
 			sink_event(s, SINK_ANSWERED, 0, NULL);
 		j->tries = 0;
-		j->unsaved = true;
 		if (s->unsaved++ == 0)
 			s->unsaved_since = loop_now_ms(s->loop);
 		note_refusal(j, r->status, answer);
@@ -655,22 +492,26 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 			sink_job_done(j);
 		else if (job_is_stale(j))
 			job_drop(j);
+		else
+			j->unsaved = !j->dirty;
 	}
 	json_decref(answer);
 	/* not at once: what was learned is written first */
 	sink_wake(s);
 }
 
-static int token_read(struct sink *s, char **ret)
+static int token_read(struct sink *s)
 {
 	char *error = NULL;
 
-	if (secret_read(s->config->directory, s->config->konnect.token_file, ret, &error) < 0) {
+	if (s->bearer != NULL)
+		return 0;
+	if (secret_read(s->config->directory, s->config->konnect.token_file, &s->bearer, &error) < 0) {
 		sink_event(s, SINK_UNAUTHORIZED, 0, error);
 		free(error);
 		return -EACCES;
 	}
-	s->token = digest_bytes(cache_key(s->cache), *ret, strlen(*ret));
+	s->token = digest_bytes(cache_key(s->cache), s->bearer, strlen(s->bearer));
 	return 0;
 }
 
@@ -709,11 +550,7 @@ static void nothing_to_send(struct job *j)
 		instance_ready(j);
 		return;
 	case JOB_ROW:
-		/* what is wanted turned out to be what is had, or cannot be had yet: either is kept */
-		if (save_row(j) < 0 && cache_flush(j->queue->sink->cache) < 0)
-			sink_cache_failed(j->queue->sink);
-		if (j->row.step == CONVERGE_PARKED)
-			row_done(j);
+		row_settled(j);
 		return;
 	case JOB_CREDENTIAL:
 		/* the PAT has changed since the poll, and waits for the next one */
@@ -743,7 +580,6 @@ int job_send(struct job *j)
 {
 	struct sink *s = j->queue->sink;
 	struct konnect_request q = { 0 };
-	char *token = NULL;
 	int r;
 
 	if (job_is_stale(j) || is_back(j)) {
@@ -769,15 +605,14 @@ int job_send(struct job *j)
 		return 0;
 	}
 	j->method = q.method;
-	r = token_read(s, &token);
+	r = token_read(s);
 	if (r == 0) {
-		r = send_with(s, &q, token, on_done, j, &j->transfer);
+		r = send_with(s, &q, s->bearer, on_done, j, &j->transfer);
 		if (r == 0)
 			s->in_flight++;
 		else
 			failed(j, SINK_FAILED, 0, xasprintf("a request cannot be started: %s", strerror(-r)));
 	}
-	secret_free(token);
 	konnect_request_done(&q);
 	return r;
 }

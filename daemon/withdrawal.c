@@ -49,11 +49,11 @@ void withdrawal_cancel(struct withdrawal *w)
 		withdrawal_free(w);
 }
 
-static bool is_ours(void *arg, const char *mapping_id)
+static bool is_ours(void *arg, const char *mapping_id, const char *service_name)
 {
 	struct withdrawal *w = arg;
 
-	return w->known && cache_has_mapping(w->d->cache, w->cached.id, mapping_id);
+	return w->known && cache_has_mapping(w->d->cache, w->cached.id, mapping_id, service_name);
 }
 
 struct withdrawal *withdrawal_start(struct syncd *d, const char *instance, const char *hash, withdrawal_done_fn done, void *arg)

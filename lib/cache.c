@@ -13,7 +13,7 @@
 #include "limits.h"
 #include "util.h"
 
-#define CACHE_VERSION 2
+#define CACHE_VERSION 3
 #define CACHE_FILE "cache.db"
 
 /* Of the column "discovers". */
@@ -141,6 +141,11 @@ unsigned cache_losses(const struct cache *c)
 	return c->losses;
 }
 
+uint64_t cache_edits(const struct cache *c)
+{
+	return c->edits + c->losses;
+}
+
 int cache_whole(struct cache *c)
 {
 	c->lost = cache_flush(c) < 0;
@@ -151,6 +156,7 @@ int cache_whole(struct cache *c)
 void cache_abandon(struct cache *c)
 {
 	roll_back(c);
+	c->edits++;
 	c->lost = c->whole = false;
 	c->batch = 0;
 }
@@ -307,6 +313,8 @@ static int check_schema(struct cache *c)
 	if (rc == SQLITE_OK)
 		rc = execute(fresh, cache_schema_2);
 	if (rc == SQLITE_OK)
+		rc = execute(fresh, cache_schema_3);
+	if (rc == SQLITE_OK)
 		ours = schema_of(fresh);
 	(void)sqlite3_close(fresh);
 	if (is == NULL || ours == NULL) {
@@ -335,8 +343,10 @@ static int migrate(struct cache *c)
 		rc = sql(c, "BEGIN IMMEDIATE");
 		if (rc == SQLITE_OK && version == 0)
 			rc = sql(c, cache_schema);
-		if (rc == SQLITE_OK)
+		if (rc == SQLITE_OK && version < 2)
 			rc = sql(c, cache_schema_2);
+		if (rc == SQLITE_OK)
+			rc = sql(c, cache_schema_3);
 		if (rc == SQLITE_OK)
 			rc = sql(c, "COMMIT");
 		if (rc != SQLITE_OK)

@@ -46,6 +46,9 @@ int cache_flush(struct cache *c);
 /* How many times what had gathered was lost so far: whoever has rows in a transaction that others may end compares it. */
 unsigned cache_losses(const struct cache *c);
 
+/* Counts what may have changed any row but by cache_row_save_answer(): whoever has read a row knows whether it can be another by now. */
+uint64_t cache_edits(const struct cache *c);
+
 /* From here to the next cache_flush() all is written or nothing, however many rows it is; cache_abandon() takes it back.
  * 0, or -EIO when what had gathered before is lost: the next flush tells whoever wrote that. */
 int cache_whole(struct cache *c);
@@ -200,8 +203,8 @@ struct cache_known {
  * the cursor. 1 when there may be more, 0 at the end, -EIO. */
 int cache_known_some(struct cache *c, int64_t instance, int64_t *cursor, void (*fn)(void *arg, const struct cache_known *k), void *arg);
 
-/* Whether a row of the instance has that mapping. */
-bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id);
+/* Whether a row of the instance has that mapping, which is to a service of that name. */
+bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id, const char *service_name);
 
 /* Deletes at most CACHE_BATCH_ROWS rows of the instance. 1 when there may be more, 0 at the end, -EIO. */
 int cache_forget_some(struct cache *c, int64_t instance);
@@ -212,8 +215,8 @@ int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16],
 /* The row of the repository of that name, ASCII case aside. 0, -ENOENT, -EIO. */
 int cache_row_by_name(struct cache *c, int64_t instance, const char *project, const char *name, struct cache_row *ret);
 
-/* The row of that service. 0, -ENOENT, -EIO. */
-int cache_row_by_service(struct cache *c, int64_t instance, const char *service_id, struct cache_row *ret);
+/* The row of that service. A repository's own is found by its name, and only while it has the one we gave it. 0, -ENOENT, -EIO. */
+int cache_row_by_service(struct cache *c, int64_t instance, const char *service_id, const char *service_name, struct cache_row *ret);
 
 /* The row, of any instance, that has or means to have a service of that name. 0, -ENOENT, -EIO. */
 int cache_row_by_service_name(struct cache *c, const char *name, struct cache_row *ret);

@@ -63,12 +63,13 @@ struct cache {
 	unsigned batch;		/* rows written since the last flush */
 	bool whole;		/* the batch does not end by itself */
 	bool damaged;		/* the file has proven so */
+	uint64_t edits;		/* see cache_edits() */
 	unsigned losses;	/* batches that failed since it was opened */
 	bool lost;		/* that batch failed: it has to be reported by the next flush */
 };
 
 /* Creates the tables of version 1; and what version 2 adds to them. */
-extern const char cache_schema[], cache_schema_2[];
+extern const char cache_schema[], cache_schema_2[], cache_schema_3[];
 
 /* The text of a statement. */
 const char *cache_sql(enum statement s);

@@ -143,7 +143,7 @@ int cache_row_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16],
 	return read_row(c, st, ret);
 }
 
-int cache_row_by_service(struct cache *c, int64_t instance, const char *service_id, struct cache_row *ret)
+int cache_row_by_service(struct cache *c, int64_t instance, const char *service_id, const char *service_name, struct cache_row *ret)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_ROW_BY_SERVICE);
 
@@ -151,6 +151,7 @@ int cache_row_by_service(struct cache *c, int64_t instance, const char *service_
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
 	bind_text(st, 2, service_id);
+	bind_text(st, 3, service_name);
 	return read_row(c, st, ret);
 }
 
@@ -241,6 +242,7 @@ static int save_by(struct cache *c, enum statement s, const struct cache_row *r)
 	(void)sqlite3_bind_int64(st, at++, r->removed_at);
 	(void)sqlite3_bind_int(st, at++, r->archived);
 	bind_text(st, at++, r->remembered);
+	c->edits++;
 	return cache_write(c, st);
 }
 
@@ -320,7 +322,7 @@ int cache_held_next(struct cache *c, int64_t instance, const uint8_t cursor[16],
 	return read_row(c, st, ret);
 }
 
-bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id)
+bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id, const char *service_name)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_HAS_MAPPING);
 	bool has;
@@ -329,6 +331,7 @@ bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id
 		return false;
 	(void)sqlite3_bind_int64(st, 1, instance);
 	bind_text(st, 2, mapping_id);
+	bind_text(st, 3, service_name);
 	has = sqlite3_step(st) == SQLITE_ROW;
 	(void)sqlite3_reset(st);
 	return has;
@@ -355,6 +358,7 @@ static int delete_some(struct cache *c, enum statement s, int64_t instance)
 
 int cache_forget_some(struct cache *c, int64_t instance)
 {
+	c->edits++;
 	return delete_some(c, SQL_FORGET, instance);
 }
 
@@ -365,6 +369,7 @@ int cache_unpark(struct cache *c, int64_t instance)
 	if (st == NULL)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
+	c->edits++;
 	return cache_write(c, st);
 }
 

@@ -14,26 +14,35 @@
 #define ABSENT_OR_HELD "(absent <> 0 OR held <> 0)"
 #define REMOVED_IN_TIME "absent = 2 AND state <> 4 AND approved = 0"
 
-/* What one row adds to the counts of its instance. F(column, condition) for each. */
+/* What one row adds to the counts of its instance: F(column, condition) for each, where condition(of) is the text. */
 #define IS_STATE(of, n) of "kind = 0 AND " of "state = " n
-#define COUNTED(F, of) \
-	F("known", of "kind = 0 AND " of "state <> 4 AND " of "absent = 0") "," \
-	F("missing", of "absent = 1 AND " of "state <> 4") "," \
-	F("removed", of "absent = 2 AND " of "state <> 4") "," \
-	F("held", of "held <> 0") "," \
-	F("pending", PENDING_OF(of)) "," \
-	F("creations", PENDING_OF(of) " AND " CREATION_OF(of)) "," \
-	F("parked", of "parked IS NOT NULL") "," \
-	F("state0", IS_STATE(of, "0")) "," F("state1", IS_STATE(of, "1")) "," F("state2", IS_STATE(of, "2")) "," \
-	F("state3", IS_STATE(of, "3")) "," F("state4", IS_STATE(of, "4")) "," F("state5", IS_STATE(of, "5")) "," \
-	F("state6", IS_STATE(of, "6")) "," \
-	F("repositories", of "kind = 0")
+#define IS_KNOWN(of) of "kind = 0 AND " of "state <> 4 AND " of "absent = 0"
+#define IS_MISSING(of) of "absent = 1 AND " of "state <> 4"
+#define IS_REMOVED(of) of "absent = 2 AND " of "state <> 4"
+#define IS_HELD(of) of "held <> 0"
+#define IS_CREATION(of) PENDING_OF(of) " AND " CREATION_OF(of)
+#define IS_PARKED(of) of "parked IS NOT NULL"
+#define IS_STATE0(of) IS_STATE(of, "0")
+#define IS_STATE1(of) IS_STATE(of, "1")
+#define IS_STATE2(of) IS_STATE(of, "2")
+#define IS_STATE3(of) IS_STATE(of, "3")
+#define IS_STATE4(of) IS_STATE(of, "4")
+#define IS_STATE5(of) IS_STATE(of, "5")
+#define IS_STATE6(of) IS_STATE(of, "6")
+#define IS_REPOSITORY(of) of "kind = 0"
+#define COUNTED(F) \
+	F("known", IS_KNOWN) "," F("missing", IS_MISSING) "," F("removed", IS_REMOVED) "," F("held", IS_HELD) "," \
+	F("pending", PENDING_OF) "," F("creations", IS_CREATION) "," F("parked", IS_PARKED) "," F("state0", IS_STATE0) "," \
+	F("state1", IS_STATE1) "," F("state2", IS_STATE2) "," F("state3", IS_STATE3) "," F("state4", IS_STATE4) "," \
+	F("state5", IS_STATE5) "," F("state6", IS_STATE6) "," F("repositories", IS_REPOSITORY)
+#define MAPPED_ELSEWHERE "mapping_id IS NOT NULL AND (target <> 0 OR map_have IS NOT map_want)"
 #define NAME(column, condition) column
-#define MORE(column, condition) column " = " column " + (" condition ")"
-#define LESS(column, condition) column " = " column " - (" condition ")"
-#define SUM(column, condition) "coalesce(sum(" condition "), 0)"
+#define MORE(column, condition) column " = " column " + (" condition("new.") ")"
+#define LESS(column, condition) column " = " column " - (" condition("old.") ")"
+#define CHANGE(column, condition) column " = " column " - (" condition("old.") ") + (" condition("new.") ")"
+#define SUM(column, condition) "coalesce(sum(" condition("") "), 0)"
 #define ZERO(column, condition) column " INTEGER NOT NULL DEFAULT 0"
-#define COUNT(F, of) "UPDATE counts SET " COUNTED(F, of) " WHERE instance = " of "instance;"
+#define COUNT(F, of) "UPDATE counts SET " COUNTED(F) " WHERE instance = " of "instance;"
 
 /* All columns of a row but those that have indexes of their own. */
 #define SET_REST \
@@ -61,7 +70,7 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROW_BY_ID] = "SELECT " ROW " FROM repository WHERE id = ?1",
 	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
 			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
-	[SQL_ROW_UPDATE] = "UPDATE repository SET " SET_REST ", instance = ?2, guid = ?3, service_name = ?15, service_id = ?16, "
+	[SQL_ROW_UPDATE] = "UPDATE repository SET " SET_REST ", guid = ?3, service_name = ?15, service_id = ?16, "
 			   "mapping_id = ?17, kind = ?23 WHERE id = ?1",
 	/* an index of columns that are set is written, whether they change or not */
 	[SQL_ROW_UPDATE_REST] = "UPDATE repository SET " SET_REST " WHERE id = ?1 AND instance = ?2 AND guid = ?3 AND service_name IS ?15 AND "
@@ -76,10 +85,12 @@ static const char *const texts[SQL_STATEMENTS] = {
 			     " AND NOT (" CREATION ") ORDER BY id LIMIT 1",
 	[SQL_HELD_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid > ?2 AND (absent = 1 OR held <> 0 OR (" PENDING
 			  " AND " CREATION ")) ORDER BY guid LIMIT 1",
-	[SQL_HAS_MAPPING] = "SELECT 1 FROM repository WHERE instance = ?1 AND mapping_id = ?2",
+	/* one to a service of its own is found by the name of that */
+	[SQL_HAS_MAPPING] = "SELECT 1 FROM repository WHERE instance = ?1 AND mapping_id = ?2 AND " MAPPED_ELSEWHERE " UNION ALL "
+			    "SELECT 1 FROM repository WHERE service_name = ?3 AND instance = ?1 AND mapping_id = ?2 LIMIT 1",
 	[SQL_FORGET] = "DELETE FROM repository WHERE id IN (SELECT id FROM repository WHERE instance = ?1 LIMIT ?2)",
 	[SQL_UNPARK] = "UPDATE repository SET parked = NULL WHERE instance = ?1 AND parked IS NOT NULL",
-	[SQL_COUNTS] = "SELECT " COUNTED(NAME, "") " FROM counts WHERE instance = ?1",
+	[SQL_COUNTS] = "SELECT " COUNTED(NAME) " FROM counts WHERE instance = ?1",
 	[SQL_KNOWN] = "SELECT id, raw, state, absent, held FROM repository WHERE instance = ?1 AND id > ?2 "
 		      "AND kind = 0 ORDER BY id LIMIT ?3",
 	[SQL_RAW] = "SELECT raw FROM repository WHERE instance = ?1 AND guid = ?2",
@@ -89,7 +100,9 @@ static const char *const texts[SQL_STATEMENTS] = {
 			     "EXISTS(SELECT 1 FROM repository AS r WHERE r.instance = ?1 AND r.project_id = service.project_id AND r.kind = 0 "
 			     "AND r.target <> 0 AND r.state NOT IN (4, 6)) ORDER BY id LIMIT 1",
 	[SQL_ROW_BY_SERVICE_NAME] = "SELECT " ROW " FROM repository WHERE service_name = ?1 ORDER BY kind LIMIT 1",
-	[SQL_ROW_BY_SERVICE] = "SELECT " ROW " FROM repository WHERE service_id = ?2 AND instance = ?1 ORDER BY kind LIMIT 1",
+	[SQL_ROW_BY_SERVICE] = "SELECT " ROW " FROM repository WHERE service_id = ?2 AND instance = ?1 AND kind <> 0 UNION ALL "
+			       "SELECT " ROW " FROM repository WHERE service_name = ?3 AND service_id = ?2 AND instance = ?1 "
+			       "ORDER BY kind LIMIT 1",
 	[SQL_ROW_BY_NAME] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND project_name = ?2 COLLATE NOCASE "
 			    "AND name = ?3 COLLATE NOCASE AND kind = 0",
 	[SQL_LAST_ID] = "SELECT coalesce(max(id), 0) FROM repository",
@@ -154,16 +167,25 @@ const char cache_schema_2[] =
 	"CREATE INDEX removed_rows ON repository(instance, removed_at) WHERE " REMOVED_IN_TIME ";"
 	"CREATE INDEX project_services ON repository(instance, id) WHERE kind = 1;"
 	"CREATE INDEX project_repositories ON repository(instance, project_id) WHERE kind = 0 AND target <> 0;"
-	"CREATE TABLE counts(instance INTEGER PRIMARY KEY, " COUNTED(ZERO, "") ");"
+	"CREATE TABLE counts(instance INTEGER PRIMARY KEY, " COUNTED(ZERO) ");"
 	"INSERT INTO counts(instance) SELECT id FROM instance;"
 	"CREATE TRIGGER instance_added AFTER INSERT ON instance BEGIN INSERT INTO counts(instance) VALUES(new.id); END;"
 	"CREATE TRIGGER row_added AFTER INSERT ON repository BEGIN " COUNT(MORE, "new.") " END;"
 	"CREATE TRIGGER row_changed AFTER UPDATE ON repository BEGIN " COUNT(LESS, "old.") COUNT(MORE, "new.") " END;"
 	"CREATE TRIGGER row_deleted AFTER DELETE ON repository BEGIN " COUNT(LESS, "old.") " END;"
-	"UPDATE counts SET (" COUNTED(NAME, "") ") = (SELECT " COUNTED(SUM, "") " FROM repository WHERE repository.instance = "
+	"UPDATE counts SET (" COUNTED(NAME) ") = (SELECT " COUNTED(SUM) " FROM repository WHERE repository.instance = "
 	"counts.instance);"
 	"PRAGMA user_version = 2;";
 
+/* Konnect's ids are random: an index of them is a page to be written for each service that is made, and another for its mapping. Only
+ * those have one that no name leads to. And what is counted of a row that changes is written once, not twice. */
+const char cache_schema_3[] =
+	"DROP INDEX mapping_ids; DROP INDEX service_ids;"
+	"CREATE INDEX elsewhere_mapped ON repository(instance, mapping_id) WHERE " MAPPED_ELSEWHERE ";"
+	"CREATE INDEX shared_services ON repository(instance, service_id) WHERE service_id IS NOT NULL AND kind <> 0;"
+	"DROP TRIGGER row_changed;"
+	"CREATE TRIGGER row_changed AFTER UPDATE ON repository BEGIN " COUNT(CHANGE, "new.") " END;"
+	"PRAGMA user_version = 3;";
 
 const char *cache_sql(enum statement s)
 {

@@ -35,21 +35,40 @@ static void make_want(struct converge *c)
 		return;
 	}
 	json_decref(c->want);
-	c->want = json_loads(text, 0, NULL);
+	c->want = NULL;
 	c->row.want = digest_bytes(c->key, text, strlen(text));
+	free(c->want_text);
+	c->want_text = text;
+	text = NULL;
 }
 
-/* Konnect holds `doc` now, as far as we wrote it. */
-static void acknowledge(struct converge *c, const json_t *doc)
+/* Most services are created, and never need to be taken apart. */
+static void load_documents(struct converge *c)
 {
-	char *text = document_canonical(doc);
+	if (c->want == NULL && c->want_text != NULL)
+		c->want = json_loads(c->want_text, 0, NULL);
+	if (c->have == NULL && c->row.ack != NULL)
+		c->have = json_loads(c->row.ack, 0, NULL);
+}
 
+/* Konnect holds that document now, as far as we wrote it. Takes the text. */
+static void acknowledge_text(struct converge *c, char *text)
+{
 	free(c->row.ack);
 	c->row.ack = text;
 	c->row.have = digest_bytes(c->key, text, strlen(text));
-	/* doc may be what is had already */
 	json_decref(c->have);
-	c->have = json_loads(text, 0, NULL);
+	c->have = NULL;
+}
+
+static void acknowledge(struct converge *c, const json_t *doc)
+{
+	acknowledge_text(c, document_canonical(doc));
+}
+
+static void acknowledge_want(struct converge *c)
+{
+	acknowledge_text(c, xstrdup(c->want_text));
 }
 
 /* The map is written whole, so Konnect's own is the base of ours. */
@@ -114,6 +133,12 @@ static void next_mapping_step(struct converge *c)
 		c->step = target_is_uncertain(&c->row) ? CONVERGE_MAP_LOOKUP : CONVERGE_MAP;
 }
 
+static void next_service_step(struct converge *c)
+{
+	load_documents(c);
+	c->step = c->custom_fields == NULL && document_patch_needs_read(c->have, c->want) ? CONVERGE_READ : CONVERGE_PATCH;
+}
+
 /* Where the row stands decides what comes next, so that a restart at any point goes on from there. */
 static void next_step(struct converge *c)
 {
@@ -125,7 +150,7 @@ static void next_step(struct converge *c)
 		/* a named service is somebody's more often than not */
 		c->step = c->row.kind == ROW_NAMED && !c->looked_up ? CONVERGE_LOOKUP : CONVERGE_CREATE;
 	else if (wants_service && !same(&c->row.have, &c->row.want))
-		c->step = c->custom_fields == NULL && document_patch_needs_read(c->have, c->want) ? CONVERGE_READ : CONVERGE_PATCH;
+		next_service_step(c);
 	else
 		next_mapping_step(c);
 }
@@ -191,6 +216,7 @@ void converge_done(struct converge *c)
 	json_decref(c->want);
 	json_decref(c->have);
 	json_decref(c->custom_fields);
+	free(c->want_text);
 	free(c->refusal);
 	free(c->target_id);
 	free(c->target_name);
@@ -251,7 +277,7 @@ bool converge_request(const struct converge *c, struct konnect_request *ret)
 	case CONVERGE_CREATE:
 		ret->method = "POST";
 		ret->path = xstrdup("/v1/catalog-services");
-		ret->body = document_canonical(c->want);
+		ret->body = xstrdup(c->want_text);
 		return true;
 	case CONVERGE_LOOKUP:
 		ret->path = xasprintf("/v1/catalog-services?filter%%5Bname%%5D%%5Beq%%5D=%s&page%%5Bsize%%5D=1", name);
@@ -332,7 +358,7 @@ static bool is_ours(const struct converge *c, const json_t *service)
 static void use_named(struct converge *c, const json_t *service)
 {
 	set_text(&c->row.service_id, konnect_text(service, "id"));
-	acknowledge(c, c->want);
+	acknowledge_want(c);
 	c->adopted = true;
 	next_step(c);
 }
@@ -342,6 +368,7 @@ static void leave(struct converge *c, unsigned theirs)
 {
 	if (theirs == 0)
 		return;
+	load_documents(c);
 	c->row.theirs |= theirs;
 	document_leave(c->have, theirs);
 	acknowledge(c, c->have);
@@ -351,8 +378,10 @@ static void leave(struct converge *c, unsigned theirs)
 /* Nothing is remembered of what we wrote: the service itself has to tell. */
 static void adopt(struct converge *c, const json_t *service)
 {
-	json_t *doc = document_of_service(service, c->want);
+	json_t *doc;
 
+	load_documents(c);
+	doc = document_of_service(service, c->want);
 	set_text(&c->row.service_id, konnect_text(service, "id"));
 	acknowledge(c, doc);
 	json_decref(doc);
@@ -360,6 +389,7 @@ static void adopt(struct converge *c, const json_t *service)
 	c->adopted = true;
 	json_decref(c->custom_fields);
 	c->custom_fields = NULL;
+	load_documents(c);
 	if (document_patch_needs_read(c->have, c->want))
 		take_fields(c, service);
 	next_step(c);
@@ -415,10 +445,11 @@ static void read_answer(struct converge *c, int status, const json_t *answer)
 		park_text(c, xasprintf("the service %s is managed by another tool now (label KONGCTL-*)", c->row.service_name));
 		return;
 	}
-	if (c->have == NULL) {
+	if (c->row.ack == NULL) {
 		adopt(c, answer);
 		return;
 	}
+	load_documents(c);
 	take_fields(c, answer);
 	leave(c, document_edited(answer, c->have, c->want));
 	next_step(c);
@@ -520,7 +551,7 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 	case CONVERGE_CREATE:
 		if (ok && *konnect_text(answer, "id") != '\0') {
 			set_text(&c->row.service_id, konnect_text(answer, "id"));
-			acknowledge(c, c->want);
+			acknowledge_want(c);
 			c->created = true;
 			next_step(c);
 		} else if (ok || konnect_name_conflict(status, answer)) {
@@ -540,7 +571,7 @@ void converge_answer(struct converge *c, int status, const json_t *answer)
 		return;
 	case CONVERGE_PATCH:
 		if (ok) {
-			acknowledge(c, c->want);
+			acknowledge_want(c);
 			c->changed = true;
 			next_step(c);
 		} else if (status == 404 && !c->gone) {

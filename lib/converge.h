@@ -39,8 +39,8 @@ struct converge {
 	struct cache_row row;	/* owned */
 	char *target_id;	/* of the service that the row shares, NULL when it has its own */
 	char *target_name;
-	json_t *want;
-	json_t *have;		/* NULL without a service */
+	char *want_text;	/* the document that is wanted, in canonical form */
+	json_t *want, *have;	/* it and row.ack, once they are needed as objects */
 	json_t *custom_fields;	/* Konnect's, read before they are written */
 	enum converge_step step;
 	enum gone_step gone_step; /* of CONVERGE_GONE */

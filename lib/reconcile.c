@@ -274,7 +274,7 @@ static int row_of_service(struct reconcile *r, const json_t *service, struct cac
 	if (*ret_repository)
 		return cache_row_by_guid(r->cache, r->instance->id, guid, ret);
 	if (guid_parse(konnect_text(labels, LABEL_PROJECT_ID), guid) < 0)
-		return cache_row_by_service(r->cache, r->instance->id, konnect_text(service, "id"), ret);
+		return cache_row_by_service(r->cache, r->instance->id, konnect_text(service, "id"), konnect_text(service, "name"), ret);
 	target_project_guid(r->cache, konnect_text(labels, LABEL_PROJECT_ID), guid);
 	return cache_row_by_guid(r->cache, r->instance->id, guid, ret);
 }
@@ -376,10 +376,11 @@ static int take_named(struct reconcile *r, const struct cache_row *row, const js
 }
 
 /* Whether a service is one of ours: its row says so, and no more than that is known here. */
-static bool is_our_service(struct reconcile *r, const char *id)
+static bool is_our_service(struct reconcile *r, const json_t *service)
 {
 	struct cache_row row = { 0 };
-	bool ours = cache_row_by_service(r->cache, r->instance->id, id, &row) == 0 && row.kind != ROW_NAMED;
+	bool ours = cache_row_by_service(r->cache, r->instance->id, konnect_text(service, "id"), konnect_text(service, "name"), &row) == 0 &&
+		    row.kind != ROW_NAMED;
 
 	cache_row_done(&row);
 	return ours;
@@ -426,7 +427,7 @@ static int mapping_seen(struct reconcile *r, const json_t *mapping)
 		set_text(&row.mapping_id, id);
 		row.map_have = row.raw;
 		changed = true;
-	} else if (same && row.service_id == NULL && !is_our_service(r, service)) {
+	} else if (same && row.service_id == NULL && !is_our_service(r, json_object_get(mapping, "service"))) {
 		mark(r, r->mappings, row.id);
 		changed = !row.elsewhere;
 		row.elsewhere = true;

@@ -158,16 +158,16 @@ static void complete(struct withdraw *w)
 
 static void take(struct withdraw *w, const json_t *item)
 {
-	const char *id = konnect_text(item, "id");
+	const char *id = konnect_text(item, "id"), *name = konnect_text(json_object_get(item, "service"), "name");
 
 	if (*id == '\0')
 		return;
 	if (w->step == WITHDRAW_SERVICES && konnect_is_ours(item, w->instance)) {
 		add(w, WITHDRAW_SERVICE, id, konnect_text(item, "name"));
 		json_object_set_new(w->services, id, json_true());
-	} else if (w->step == WITHDRAW_MAPPINGS && w->is_ours(w->arg, id) &&
+	} else if (w->step == WITHDRAW_MAPPINGS && w->is_ours(w->arg, id, name) &&
 		   json_object_get(w->services, konnect_text(json_object_get(item, "service"), "id")) == NULL) {
-		add(w, WITHDRAW_MAPPING, id, konnect_text(json_object_get(item, "service"), "name"));
+		add(w, WITHDRAW_MAPPING, id, name);
 	}
 }
 

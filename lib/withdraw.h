@@ -26,8 +26,8 @@ struct withdraw_item {
 	char *id, *name;
 };
 
-/* Whether a mapping with that id is one that we made; only the cache knows. */
-typedef bool (*withdraw_ours_fn)(void *arg, const char *mapping_id);
+/* Whether a mapping with that id, to a service of that name, is one that we made; only the cache knows. */
+typedef bool (*withdraw_ours_fn)(void *arg, const char *mapping_id, const char *service_name);
 
 struct withdraw {
 	char *instance;		/* its name */

@@ -206,6 +206,35 @@ static void test_answers(void)
 	T_EQ_STR(s.body, "busy");
 }
 
+static void on_look(void *arg)
+{
+	struct loop_timer **again = arg;
+
+	if (LIST_EMPTY(&server.conns))
+		loop_stop(loop);
+	else
+		loop_timer_arm(*again, 1);
+}
+
+static void test_idle(void)
+{
+	unsigned before = server.connections;
+	struct loop_timer *look = loop_timer_new(loop, on_look, &look);
+	struct seen s = get("/good", NULL);
+
+	http_set_idle(http, 1);
+	(void)get("/good", NULL);
+	T_EQ_INT_MSG(server.connections, before, "what was used just now is used again");
+	loop_timer_arm(look, 1);
+	(void)run(1, 8000);
+	T_OK_MSG(LIST_EMPTY(&server.conns), "no connection is kept for nothing");
+	s = get("/good", NULL);
+	T_EQ_INT(s.status, 200);
+	T_EQ_INT(server.connections, before + 1);
+	http_set_idle(http, 10000);
+	loop_timer_free(look);
+}
+
 static void test_failures(void)
 {
 	struct seen s = get("/big", NULL);
@@ -581,6 +610,7 @@ int main(void)
 	server_start(loop, answers, ELEMENTSOF(answers));
 	test_loop();
 	test_answers();
+	test_idle();
 	test_failures();
 	test_not_connected();
 	test_timeouts();

@@ -31,6 +31,7 @@ struct http {
 struct transfer {
 	struct http *http;
 	struct loop_timer *timer;
+	int64_t delay_ms;
 	LIST_ENTRY(transfer) link;
 	http_done_fn done;
 	void *arg;
@@ -214,7 +215,7 @@ const char *http_header(const struct transfer *answer, const char *name)
 static void on_timer(void *arg)
 {
 	struct transfer *t = arg;
-	struct http_result r = { .status = t->status, .error = t->error, .sent = true, .body = "" };
+	struct http_result r = { .status = t->status, .error = t->error, .sent = true, .body = "", .total_ms = t->delay_ms };
 	const char *body = t->body != NULL ? t->body : "";
 
 	if (t->on_chunk != NULL && t->error == NULL) {
@@ -322,7 +323,6 @@ static void prepare(struct transfer *t, const struct http_request *q, int64_t *r
 int http_start(struct http *h, const struct http_request *q, http_done_fn done, void *arg, struct transfer **ret)
 {
 	struct transfer *t = xcalloc(1, sizeof(*t));
-	int64_t delay;
 
 	t->http = h;
 	t->done = done;
@@ -331,8 +331,8 @@ int http_start(struct http *h, const struct http_request *q, http_done_fn done, 
 	t->timer = loop_timer_new(h->loop, on_timer, t);
 	LIST_INSERT_HEAD(&h->transfers, t, link);
 	h->n++;
-	prepare(t, q, &delay);
-	loop_timer_arm(t->timer, delay);
+	prepare(t, q, &t->delay_ms);
+	loop_timer_arm(t->timer, t->delay_ms);
 	*ret = t;
 	return 0;
 }

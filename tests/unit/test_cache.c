@@ -1,115 +1,12 @@
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <signal.h>
-#include <sqlite3.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "cache.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "caches.h"
 #include "limits.h"
-#include "t.h"
-#include "util.h"
-
-#define NOW 1795478400 /* 2026-11-24 00:00 UTC */
-
-static char directory[64];
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-/* An empty state directory. */
-static void fresh(void)
-{
-	(void)nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	(void)snprintf(directory, sizeof(directory), "/dev/shm/adosyncd-test-XXXXXX");
-	if (access("/dev/shm", W_OK) < 0)
-		(void)snprintf(directory, sizeof(directory), "/tmp/adosyncd-test-XXXXXX");
-	if (mkdtemp(directory) == NULL)
-		perror(directory);
-}
-
-static char *path_of(const char *name)
-{
-	return xasprintf("%s/%s", directory, name);
-}
-
-static struct cache *open_cache(void)
-{
-	struct cache *c = NULL;
-	char *notice = NULL;
-
-	T_EQ_INT(cache_open(directory, NOW, &c, &notice), 0);
-	T_NULL(notice);
-	free(notice);
-	return c;
-}
-
-/* How many files of the directory begin so. */
-static int files(const char *prefix)
-{
-	_cleanup_free_ char *command = xasprintf("ls %s | grep -c '^%s'", directory, prefix);
-	FILE *f = popen(command, "r");
-	int n = -1;
-
-	if (fscanf(f, "%d", &n) != 1)
-		n = -1;
-	(void)pclose(f);
-	return n;
-}
-
-static struct repo repo_of(uint32_t n)
-{
-	struct repo r = { .name = xasprintf("repo-%u", n), .project_id = xstrdup("p"), .project_name = xstrdup("P"),
-			  .description = xstrdup("D"), .visibility = xstrdup("private"), .default_branch = xstrdup("refs/heads/main"),
-			  .web_url = xstrdup("https://x"), .fork = n % 2 == 0, .maintenance = n % 3 == 0, .disabled = n % 5 == 0 };
-
-	memcpy(r.guid, &n, sizeof(n));
-	return r;
-}
-
-static struct digest digest_of(struct cache *c, uint32_t n)
-{
-	return digest_bytes(cache_key(c), &n, sizeof(n));
-}
-
-static struct cache_row row_of(struct cache *c, int64_t instance, uint32_t n)
-{
-	return (struct cache_row){ .instance = instance, .repo = repo_of(n), .raw = digest_of(c, n), .want = digest_of(c, n + 1),
-				   .service_name = xasprintf("i%lld.p.repo-%u", (long long)instance, n) };
-}
-
-/* Adds a row, and returns its id. */
-static int64_t add(struct cache *c, int64_t instance, uint32_t n)
-{
-	struct cache_row r = row_of(c, instance, n);
-	int64_t id;
-
-	if (cache_row_save(c, &r) < 0)
-		return -1;
-	id = r.id;
-	cache_row_done(&r);
-	return id;
-}
-
-static int64_t instance_id(struct cache *c, const char *name)
-{
-	struct cache_instance i;
-	int64_t id;
-
-	T_EQ_INT(cache_instance_load(c, name, &i), 0);
-	id = i.id;
-	cache_instance_done(&i);
-	return id;
-}
 
 static void test_instance(void)
 {
@@ -235,6 +132,83 @@ static void test_rows(void)
 }
 
 /* Which rows are pending, in every combination of what makes one. */
+/* A repository's own service is found by its name, any other by its id; and so are mappings. */
+static void test_found_by_service(void)
+{
+	struct cache *c;
+	struct cache_row own, shared, got;
+	int64_t a, b;
+
+	fresh();
+	c = open_cache();
+	a = instance_id(c, "a");
+	b = instance_id(c, "b");
+	own = row_of(c, a, 1);
+	own.service_id = xstrdup("s-own");
+	own.mapping_id = xstrdup("m-own");
+	shared = row_of(c, a, 2);
+	shared.kind = ROW_PROJECT;
+	shared.service_id = xstrdup("s-shared");
+	T_EQ_INT(cache_row_save(c, &own), 0);
+	T_EQ_INT(cache_row_save(c, &shared), 0);
+	T_EQ_INT(cache_row_by_service(c, a, "s-own", own.service_name, &got), 0);
+	T_EQ_INT(got.id, own.id);
+	cache_row_done(&got);
+	T_EQ_INT(cache_row_by_service(c, a, "s-own", "another", &got), -ENOENT);
+	T_EQ_INT(cache_row_by_service(c, a, "s-other", own.service_name, &got), -ENOENT);
+	T_EQ_INT(cache_row_by_service(c, b, "s-own", own.service_name, &got), -ENOENT);
+	T_EQ_INT(cache_row_by_service(c, a, "s-shared", "another", &got), 0);
+	T_EQ_INT(got.id, shared.id);
+	cache_row_done(&got);
+	T_OK(cache_has_mapping(c, a, "m-own", own.service_name));
+	T_OK(!cache_has_mapping(c, a, "m-own", "another") && !cache_has_mapping(c, a, "m-other", own.service_name));
+	T_OK(!cache_has_mapping(c, b, "m-own", own.service_name));
+	/* on its way to another, or at another */
+	own.map_want = digest_of(c, 7);
+	T_EQ_INT(cache_row_save(c, &own), 0);
+	T_OK(cache_has_mapping(c, a, "m-own", "another"));
+	own.map_have = own.map_want;
+	own.target = shared.id;
+	T_EQ_INT(cache_row_save(c, &own), 0);
+	T_OK(cache_has_mapping(c, a, "m-own", "another"));
+	cache_row_done(&own);
+	cache_row_done(&shared);
+	cache_close(c);
+}
+
+/* What one has read stays as it is while the count does. */
+static void test_edits(void)
+{
+	struct cache *c;
+	struct cache_row r;
+	uint64_t before;
+	int64_t a;
+
+	fresh();
+	c = open_cache();
+	a = instance_id(c, "a");
+	r = row_of(c, a, 1);
+	before = cache_edits(c);
+	T_EQ_INT(cache_row_save(c, &r), 0);
+	T_OK_MSG(cache_edits(c) != before, "a row that is new");
+	before = cache_edits(c);
+	T_EQ_INT(cache_row_save_answer(c, &r), 0);
+	T_EQ_INT(cache_stage_add(c, a, &r.repo, &r.raw), 0);
+	T_EQ_INT(cache_flush(c), 0);
+	T_OK_MSG(cache_edits(c) == before, "what Konnect answered, and what is staged");
+	T_EQ_INT(cache_unpark(c, a), 0);
+	T_OK_MSG(cache_edits(c) != before, "rows that are to be tried again");
+	T_EQ_INT(cache_whole(c), 0);
+	before = cache_edits(c);
+	cache_abandon(c);
+	T_OK_MSG(cache_edits(c) != before, "what is taken back");
+	before = cache_edits(c);
+	T_EQ_INT(cache_forget_some(c, a), 0);
+	T_OK_MSG(cache_edits(c) != before, "rows that are gone");
+	cache_row_done(&r);
+	cache_close(c);
+}
+
 static void test_pending(void)
 {
 	struct cache *c;
@@ -521,265 +495,12 @@ static void test_locked(void)
 	cache_close(open_cache());
 }
 
-static void write_text(const char *name, const char *text, size_t n)
-{
-	_cleanup_free_ char *path = path_of(name);
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	T_OK(fd >= 0 && write(fd, text, n) == (ssize_t)n);
-	(void)close(fd);
-}
-
-/* Opens what cannot be used: it is set aside and a new one begun. */
-static void expect_rebuilt(const char *what)
-{
-	struct cache *c = NULL;
-	struct cache_instance i;
-	char *notice = NULL;
-
-	T_EQ_INT_MSG(cache_open(directory, NOW, &c, &notice), 0, what);
-	T_OK(notice != NULL && strstr(notice, "cache.db.damaged-20261124T000000Z") != NULL);
-	T_EQ_INT(files("cache.db.damaged-20261124T000000Z$"), 1);
-	T_OK_MSG(cache_instance_load(c, "a", &i) == 0 && i.last_poll == 0, "nothing is known");
-	cache_instance_done(&i);
-	free(notice);
-	cache_close(c);
-	cache_close(open_cache());
-}
-
-/* One with something in it, closed. */
-static void filled(void)
-{
-	struct cache *c;
-	struct cache_instance i;
-
-	fresh();
-	c = open_cache();
-	(void)cache_instance_load(c, "a", &i);
-	i.last_poll = 5;
-	(void)cache_instance_save(c, &i);
-	for (uint32_t n = 1; n < 1000; n++)
-		(void)add(c, i.id, n);
-	cache_instance_done(&i);
-	cache_close(c);
-}
-
-static void sql(const char *text)
-{
-	_cleanup_free_ char *path = path_of("cache.db");
-	sqlite3 *db = NULL;
-
-	T_OK(sqlite3_open(path, &db) == SQLITE_OK && sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK);
-	(void)sqlite3_close(db);
-}
-
-/* What version 2 has more than version 1 is made from what is there. */
-static void test_older(void)
-{
-	struct cache_counts before, after;
-	struct cache *c;
-	struct cache_row r;
-	int64_t a, id;
-
-	fresh();
-	c = open_cache();
-	a = instance_id(c, "a");
-	for (uint32_t i = 1; i <= 30; i++) {
-		id = add(c, a, i);
-		T_EQ_INT(cache_row_by_id(c, id, &r), 0);
-		r.state = i % 3 == 0 ? REPO_EXCLUDED : i % 3 == 1 ? REPO_MISSING : REPO_ACTIVE;
-		r.absent = i % 3 == 1 ? ABSENT_MISSING : ABSENT_NOT;
-		T_EQ_INT(cache_row_save(c, &r), 0);
-		cache_row_done(&r);
-	}
-	T_EQ_INT(cache_counts(c, a, &before), 0);
-	T_OK(before.repositories == 30 && before.missing == 10 && before.known == 10);
-	cache_close(c);
-	sql("DROP TABLE counts; DROP TRIGGER instance_added; DROP TRIGGER row_added; DROP TRIGGER row_changed; DROP TRIGGER row_deleted;"
-	    "DROP INDEX known_rows; DROP INDEX absent_rows; DROP INDEX parked_rows; DROP INDEX removed_rows; DROP INDEX project_services;"
-	    "DROP INDEX project_repositories; CREATE INDEX instance_rows ON repository(instance); PRAGMA user_version = 1");
-	c = open_cache();
-	T_EQ_INT_MSG(files("cache.db.damaged"), 0, "it is no new one");
-	T_EQ_INT(cache_counts(c, a, &after), 0);
-	T_OK(memcmp(&before, &after, sizeof(before)) == 0);
-	(void)add(c, a, 31);
-	T_OK(cache_counts(c, a, &after) == 0 && after.repositories == 31);
-	while (cache_forget_some(c, a) == 1)
-		;
-	T_OK(cache_counts(c, a, &after) == 0 && after.repositories == 0 && after.known == 0 && after.missing == 0);
-	cache_close(c);
-}
-
-static void test_damaged(void)
-{
-	static const char *const edits[][2] = {
-		{ "PRAGMA user_version = 99", "a newer version" },
-		{ "DROP TABLE meta", "no key" },
-		{ "UPDATE meta SET key = x'00'", "a key of the wrong size" },
-		{ "DROP TABLE staged", "a table is missing" },
-		{ "DROP TABLE staged; CREATE TABLE staged(id INTEGER PRIMARY KEY)", "a table of another make" },
-		{ "CREATE TRIGGER t AFTER UPDATE ON instance BEGIN UPDATE repository SET want = NULL; END", "a trigger" },
-		{ "DROP TRIGGER row_deleted", "a trigger is missing" },
-		{ "DROP INDEX pending_rows", "an index is missing" },
-		{ "ALTER TABLE staged RENAME TO other; CREATE VIEW staged AS SELECT * FROM other", "a view in the place of a table" },
-	};
-	_cleanup_free_ char *noise = xcalloc(8192, 1);
-
-	memset(noise, 'x', 8192);
-	fresh();
-	write_text("cache.db", noise, 8192);
-	expect_rebuilt("noise");
-	filled();
-	write_text("cache.db", noise, 100);
-	expect_rebuilt("shorter than a header");
-	for (size_t i = 0; i < ELEMENTSOF(edits); i++) {
-		filled();
-		sql(edits[i][0]);
-		expect_rebuilt(edits[i][1]);
-	}
-	fresh();
-	write_text("cache.db", "", 0);
-	cache_close(open_cache());
-	T_EQ_INT_MSG(files("cache.db.damaged"), 0, "an empty file is a new one");
-}
-
-/* Half of the file is gone: found at the start, or when the lost part is read, and then nothing is made up. */
-static void test_truncated(void)
-{
-	_cleanup_free_ char *path = NULL;
-	struct cache *c = NULL;
-	struct cache_row r;
-	char *notice = NULL;
-	int e = 0;
-
-	filled();
-	path = path_of("cache.db");
-	T_OK(truncate(path, 40960) == 0);
-	T_EQ_INT(cache_open(directory, NOW, &c, &notice), 0);
-	for (int64_t id = 0; notice == NULL && e == 0;) {
-		e = cache_row_next(c, 1, id, &r);
-		if (e == 0) {
-			id = r.id;
-			cache_row_done(&r);
-		}
-	}
-	T_OK_MSG(notice != NULL || e == -EIO, "it is said");
-	free(notice);
-	cache_close(c);
-}
-
-static void test_cannot_open(void)
-{
-	struct cache *c = NULL;
-	char *notice = NULL, *missing;
-
-	fresh();
-	missing = path_of("nowhere");
-	T_EQ_INT(cache_open(missing, NOW, &c, &notice), -EIO);
-	T_OK(c == NULL && notice != NULL && strstr(notice, "state_directory") != NULL);
-	free(notice);
-	free(missing);
-}
-
-/* Nobody may write: as another user, for whom the modes count. */
-static void test_read_only(void)
-{
-	struct cache *c = NULL;
-	char *notice = NULL, *path;
-	int status;
-	pid_t pid;
-
-	filled();
-	path = path_of("cache.db");
-	(void)chmod(path, 0444);
-	(void)chmod(directory, 0555);
-	(void)fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
-			_exit(9);
-		_exit(cache_open(directory, NOW, &c, &notice) == -EIO && c == NULL && strstr(notice, "cannot be opened") != NULL ? 0 : 1);
-	}
-	T_OK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	(void)chmod(directory, 0700);
-	T_EQ_INT_MSG(files("cache.db.damaged"), 0, "what cannot be written is not damaged");
-	free(path);
-}
-
-/* A plan works on a copy: what it writes is nowhere, and what it cannot use does not move. */
-static void test_copy(void)
-{
-	struct cache *c = NULL;
-	struct cache_instance i;
-	char *notice = NULL;
-	struct cache_counts n;
-
-	filled();
-	T_EQ_INT(cache_open_copy(directory, &c, &notice), 0);
-	T_NULL(notice);
-	T_OK(cache_instance_load(c, "a", &i) == 0 && i.last_poll == 5);
-	i.last_poll = 77;
-	T_OK(cache_instance_save(c, &i) == 0 && add(c, i.id, 5000) > 0 && cache_flush(c) == 0);
-	T_OK(cache_counts(c, i.id, &n) == 0 && n.repositories == 1000);
-	cache_instance_done(&i);
-	cache_close(c);
-	c = open_cache();
-	T_OK(cache_instance_load(c, "a", &i) == 0 && i.last_poll == 5);
-	T_OK(cache_counts(c, i.id, &n) == 0 && n.repositories == 999);
-	cache_instance_done(&i);
-	cache_close(c);
-	sql("PRAGMA user_version = 99");
-	T_EQ_INT(cache_open_copy(directory, &c, &notice), 0);
-	T_OK(notice != NULL && strstr(notice, "unusable") != NULL);
-	free(notice);
-	cache_close(c);
-	T_EQ_INT(files("cache.db.damaged"), 0);
-	fresh();
-	T_EQ_INT_MSG(cache_open_copy(directory, &c, &notice), 0, "there is none yet");
-	cache_close(c);
-	T_EQ_INT(files("cache.db"), 0);
-}
-
-/* What a running daemon left in its log of writes is in the copy. */
-static void test_copy_after_crash(void)
-{
-	struct cache *c = NULL;
-	char *notice = NULL;
-	struct cache_counts n;
-	int status;
-	pid_t pid;
-
-	filled();
-	(void)fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		if (cache_open(directory, NOW, &c, &notice) < 0)
-			_exit(2);
-		(void)add(c, 1, 6000);
-		_exit(cache_flush(c) == 0 ? 0 : 3);
-	}
-	T_OK(waitpid(pid, &status, 0) == pid && status == 0);
-	T_EQ_INT(cache_open_copy(directory, &c, &notice), 0);
-	T_OK(cache_counts(c, 1, &n) == 0);
-	T_EQ_INT(n.repositories, 1000);
-	cache_close(c);
-}
-
-static void test_mode(void)
-{
-	_cleanup_free_ char *path = NULL;
-	struct stat st;
-
-	filled();
-	path = path_of("cache.db");
-	T_OK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
-	T_EQ_INT_MSG(files("cache.db-shm"), 0, "no shared memory, so that network volumes work");
-}
-
 int main(void)
 {
 	test_instance();
 	test_rows();
+	test_found_by_service();
+	test_edits();
 	test_pending();
 	test_known();
 	test_staging();
@@ -787,14 +508,6 @@ int main(void)
 	test_full_disk();
 	test_trial();
 	test_locked();
-	test_older();
-	test_damaged();
-	test_truncated();
-	test_cannot_open();
-	test_read_only();
-	test_copy();
-	test_copy_after_crash();
-	test_mode();
-	(void)nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	remove_directory();
 	return t_done();
 }

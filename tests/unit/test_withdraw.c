@@ -3,9 +3,10 @@
 #include "t.h"
 #include "util.h"
 
-static bool none_is_ours(void *arg, const char *mapping_id)
+static bool none_is_ours(void *arg, const char *mapping_id, const char *service_name)
 {
 	(void)arg;
+	(void)service_name;
 	(void)mapping_id;
 	return false;
 }
