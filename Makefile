@@ -12,7 +12,10 @@ WERROR ?=
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 
-PKGS := libcurl jansson libevent libsystemd sqlite3 libconfuse
+# what pkg-config calls each library, and the Debian package of its headers
+LIBRARIES := libcurl=libcurl4-openssl-dev jansson=libjansson-dev libevent=libevent-dev libsystemd=libsystemd-dev \
+	sqlite3=libsqlite3-dev libconfuse=libconfuse-dev
+PKGS := $(foreach l,$(LIBRARIES),$(firstword $(subst =, ,$l)))
 cc-option = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
 
 WARN := -Wall -Wextra -Wformat -Wformat=2 -Wconversion -Wsign-conversion -Wimplicit-fallthrough -Wshadow \
@@ -64,10 +67,14 @@ all: need $(BUILD)/adosyncd $(BUILD)/adosyncctl
 
 .PHONY: need
 need:
-	@for p in $(PKGS); do pkg-config --exists $$p 2>/dev/null || { \
-		echo "adosyncd: the development files of $$p are missing; install them with: tests/install-deps build" >&2; exit 1; }; done
+	@missing=; \
+	if ! command -v $(firstword $(CC)) >/dev/null; then missing=" $(if $(filter cc gcc,$(CC)),gcc,$(CC))"; \
+	elif ! echo '#include <stdlib.h>' | $(CC) -E - >/dev/null 2>&1; then missing=" libc6-dev"; fi; \
+	if ! command -v pkg-config >/dev/null; then missing="$$missing pkg-config"; \
+	else for l in $(LIBRARIES); do pkg-config --exists $${l%%=*} || missing="$$missing $${l#*=}"; done; fi; \
+	[ -z "$$missing" ] || { echo "adosyncd: missing packages:$$missing; install them with: tests/install-deps build" >&2; exit 1; }
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c | need
 	@mkdir -p $(@D)
 	@[ "$(V)" = 1 ] || echo "  CC $<"
 	$(Q)$(CC) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -c $< -o $@
