@@ -274,53 +274,21 @@ static void run_repos(struct syncd *d, const json_t *request, struct command *re
 		*ret = (struct command){ .kind = COMMAND_STREAM, .source = s };
 }
 
-static void add_action(void *arg, const struct cache_row *row, const char *action, const char *why)
-{
-	char guid[37];
-
-	guid_format(row->repo.guid, guid);
-	json_array_append_new(arg, json_pack("{s:s,s:s,s:I,s:s,s:o,s:o,s:o}", "action", action, "why", why, "since",
-					     (json_int_t)row->missing_since, "id", guid, "project",
-					     text_or_null(row->repo.project_name), "name", text_or_null(row->repo.name), "service",
-					     text_or_null(row->service_name)));
-}
-
 static void run_plan(struct syncd *d, const json_t *request, struct command *ret)
 {
 	struct source *s = one(d, request, ret);
-	char hash[APPROVE_HASH_LEN + 1];
-	json_t *actions;
-	uint32_t n = 0;
 
-	if (s == NULL)
-		return;
-	actions = json_array();
-	if (approve_plan(d->cache, source_config(s), source_cached(s), source_holds_creations(s), add_action, actions, hash, &n) < 0) {
-		json_decref(actions);
-		refuse(ret, xasprintf("the cache cannot be read: %s", cache_error(d->cache)));
-		return;
-	}
-	answer(ret, json_pack("{s:b,s:s,s:o,s:o,s:o}", "ok", 1, "instance", source_config(s)->name, "hash",
-			      n > 0 ? json_string(hash) : json_null(), "why", text_or_null(source_trouble(s)), "actions", actions));
+	if (s != NULL)
+		*ret = (struct command){ .kind = COMMAND_APPROVAL, .source = s };
 }
 
 static void run_approve(struct syncd *d, const json_t *request, struct command *ret)
 {
 	struct source *s = one(d, request, ret);
 	const char *hash = json_string_value(json_object_get(request, "hash"));
-	uint32_t n = 0;
-	int r;
 
-	if (s == NULL)
-		return;
-	r = source_approve(s, hash != NULL ? hash : "", &n);
-	if (r == 0)
-		answer(ret, json_pack("{s:b,s:i,s:s}", "ok", 1, "approved", (int)n, "text", "approved, and pushed now"));
-	else if (r == -ESTALE)
-		refuse(ret, xasprintf("what waits has not that hash, and nothing is let through; adosyncctl plan %s shows what waits now",
-				      source_config(s)->name));
-	else
-		refuse(ret, xasprintf("the cache cannot be written: %s", cache_error(d->cache)));
+	if (s != NULL)
+		*ret = (struct command){ .kind = COMMAND_APPROVAL, .source = s, .hash = hash != NULL ? hash : "" };
 }
 
 static void run_check(struct syncd *d, const json_t *request, struct command *ret)

@@ -14,6 +14,7 @@ enum command_kind {
 	COMMAND_ANSWERED,	/* answer is the last line */
 	COMMAND_STREAM,		/* call command_stream_next() for more lines */
 	COMMAND_CHECK,		/* the answer comes later: start a check of source */
+	COMMAND_APPROVAL,	/* it comes later: start an approval of source, with hash if there is one */
 	COMMAND_WITHDRAW,	/* it comes later: start a withdrawal of name, with hash */
 };
 

@@ -14,6 +14,7 @@
 #include "../lib/buf.h"
 #include "../lib/limits.h"
 #include "../lib/util.h"
+#include "approval.h"
 #include "check.h"
 #include "commands.h"
 #include "listener.h"
@@ -35,6 +36,7 @@ struct client {
 	char *instance;			/* whose repositories it lists */
 	struct check *check;
 	struct withdrawal *withdrawal;
+	struct approval *approval;
 	bool closing;			/* once out is empty */
 	LIST_ENTRY(client) link;
 };
@@ -53,6 +55,7 @@ static void client_free(struct client *c)
 	c->control->n--;
 	check_cancel(c->check);
 	withdrawal_cancel(c->withdrawal);
+	approval_cancel(c->approval);
 	loop_fd_free(c->watch);
 	loop_timer_free(c->idle);
 	(void)close(c->fd);
@@ -62,14 +65,18 @@ static void client_free(struct client *c)
 	free(c);
 }
 
-static void client_line(struct client *c, json_t *line)
+static void client_text(struct client *c, const char *text)
 {
-	char *text = json_dumps(line, JSON_COMPACT);
-
-	json_decref(line);
 	if (text == NULL || buf_add(&c->out, text, strlen(text)) < 0 || buf_add(&c->out, "\n", 1) < 0)
 		c->closing = true;
-	free(text);
+}
+
+static void client_line(struct client *c, json_t *line)
+{
+	_cleanup_free_ char *text = json_dumps(line, JSON_COMPACT);
+
+	json_decref(line);
+	client_text(c, text);
 }
 
 /* Makes more of a long answer, as far as the client keeps up. */
@@ -87,7 +94,8 @@ static void client_fill(struct client *c)
 /* Whether the client may be served another request: the one before is answered, and read. */
 static bool client_is_free(const struct client *c)
 {
-	return c->out.len == 0 && c->stream.kind == COMMAND_ANSWERED && c->check == NULL && c->withdrawal == NULL;
+	return c->out.len == 0 && c->stream.kind == COMMAND_ANSWERED && c->check == NULL && c->withdrawal == NULL &&
+	       c->approval == NULL;
 }
 
 /* False when the client is gone. */
@@ -141,6 +149,16 @@ static void on_later_answer(json_t *answer, void *arg)
 		(void)client_serve(c);
 }
 
+static void on_approval(const char *text, void *arg)
+{
+	struct client *c = arg;
+
+	c->approval = NULL;
+	client_text(c, text);
+	if (client_write(c))
+		(void)client_serve(c);
+}
+
 static void client_request(struct client *c, const char *line, size_t n)
 {
 	struct syncd *d = c->control->d;
@@ -165,6 +183,9 @@ static void client_request(struct client *c, const char *line, size_t n)
 		break;
 	case COMMAND_CHECK:
 		c->check = check_start(&d->context, command.source, on_later_answer, c);
+		break;
+	case COMMAND_APPROVAL:
+		c->approval = approval_start(d, command.source, command.hash, on_approval, c);
 		break;
 	case COMMAND_WITHDRAW:
 		c->withdrawal = withdrawal_start(d, command.name, command.hash, on_later_answer, c);
@@ -225,7 +246,7 @@ static void on_idle(void *arg)
 	struct client *c = arg;
 
 	/* a check takes as long as the organization needs to answer */
-	if (c->check != NULL || c->withdrawal != NULL)
+	if (c->check != NULL || c->withdrawal != NULL || c->approval != NULL)
 		loop_timer_arm(c->idle, CONTROL_IDLE_SEC * 1000);
 	else
 		client_free(c);

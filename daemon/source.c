@@ -407,16 +407,21 @@ int source_approve(struct source *s, const char *hash, uint32_t *ret_n)
 	int r = approve_apply(s->x->cache, s->config, &s->cached, s->holds_creations, hash, loop_wall_sec(s->x->loop),
 			      ret_n);
 
-	if (r < 0)
-		return r;
-	source_log(s, LOG_NOTICE, EVENT_APPROVED, NULL, "approved: %u actions are let through", *ret_n);
+	if (r == 0)
+		source_approved(s, *ret_n);
+	return r;
+}
+
+void source_approved(struct source *s, uint32_t n)
+{
+	if (n > 0)
+		source_log(s, LOG_NOTICE, EVENT_APPROVED, NULL, "approved: %u actions are let through", n);
 	s->result.held_removals = s->result.held_exclusions = 0;
 	s->result.everything_gone = false;
 	source_recount(s);
 	follow(s);
 	wake_sink(s);
 	judge_hold(s);
-	return 0;
 }
 
 void source_push(struct source *s)

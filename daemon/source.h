@@ -90,6 +90,9 @@ const char *source_trouble(const struct source *s);
 /* Lets what is held through, if it is what has that hash; see lib/approve.h. 0 and *ret_n, -ESTALE, -EIO. */
 int source_approve(struct source *s, const char *hash, uint32_t *ret_n);
 
+/* After n actions were let through, 0 when they could not be: says so, and pushes. */
+void source_approved(struct source *s, uint32_t n);
+
 /* Whether anything of the last listing is held. */
 bool source_holds(const struct source *s);
 

@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "guard.h"
+#include "limits.h"
 #include "target.h"
 #include "util.h"
+
+#define READ_STEP_ROWS 200	/* read in one turn of the loop */
 
 /* Not the cache's key: the same plan has the same hash in a --dry-run before there is a cache. */
 static const uint8_t no_key[DIGEST_KEY_LEN];
@@ -29,47 +32,150 @@ static const char *action_of(const struct cache_row *row, bool creations_held, c
 		*ret_why = "a filter excludes it, and too many others";
 		return "exclude";
 	}
-	if (creations_held && row->service_id == NULL && row->absent == ABSENT_NOT && !row->approved) {
+	if (creations_held && row->service_id == NULL && !digest_is_zero(&row->want) && row->parked == NULL &&
+	    row->absent == ABSENT_NOT && !row->approved) {
 		*ret_why = "more services would be created than create_limit allows";
 		return "create";
 	}
 	return NULL;
 }
 
-int approve_plan(struct cache *c, const struct config_instance *config, const struct cache_instance *instance, bool creations_held,
-		 approve_fn fn, void *arg, char ret_hash[APPROVE_HASH_LEN + 1], uint32_t *ret_n)
+void approve_begin(struct approve *a, struct cache *c, const struct config_instance *config, const struct cache_instance *instance,
+		   bool creations_held)
+{
+	*a = (struct approve){ .cache = c, .config = config, .instance = instance, .creations_held = creations_held };
+}
+
+void approve_end(struct approve *a)
+{
+	free(a->items);
+	*a = (struct approve){ 0 };
+}
+
+static void add(struct approve *a, const struct cache_row *row)
+{
+	if (a->n_items == a->allocated) {
+		a->allocated = a->allocated == 0 ? 64 : a->allocated * 2;
+		a->items = xrealloc(a->items, a->allocated, sizeof(*a->items));
+	}
+	a->items[a->n_items] = (struct approve_item){ .id = row->id };
+	memcpy(a->items[a->n_items++].guid, row->repo.guid, 16);
+}
+
+/* Both indexes of what is rare are read, and not the rows between. */
+static int collect(struct approve *a)
 {
 	struct cache_row row = { 0 };
-	uint8_t cursor[16] = { 0 }, text[DIGEST_LEN + 16 + 16];
-	struct digest sum = { 0 };
-	const char *action, *why;
-	uint32_t n = 0;
-	int e;
+	const char *why;
 
-	while ((e = cache_held_next(c, instance->id, cursor, &row)) == 0) {
-		memcpy(cursor, row.repo.guid, sizeof(cursor));
-		action = action_of(&row, creations_held, &why);
-		if (action != NULL) {
-			/* chained, so that each is hashed with all before it */
-			memset(text, 0, sizeof(text));
-			memcpy(text, sum.b, DIGEST_LEN);
-			memcpy(text + DIGEST_LEN, row.repo.guid, 16);
-			(void)snprintf((char *)text + DIGEST_LEN + 16, 16, "%s%s", action,
-				       strcmp(action, "create") != 0 ? fates[config->on_remove] : "");
-			sum = digest_bytes(no_key, text, sizeof(text));
-			n++;
+	for (unsigned n = 0; n < READ_STEP_ROWS; n++) {
+		int e = a->phase == APPROVE_ABSENT ? cache_missing_next(a->cache, a->instance->id, a->cursor, &row)
+						   : cache_pending_next(a->cache, a->instance->id, a->cursor, true, &row);
+
+		if (e == -ENOENT)
+			return 0;
+		if (e < 0)
+			return e;
+		a->cursor = row.id;
+		/* what is not in the listing, or held, was found by the first of them */
+		if ((a->phase == APPROVE_ABSENT || (row.absent == ABSENT_NOT && row.held == HELD_NOT)) &&
+		    action_of(&row, a->creations_held, &why) != NULL)
+			add(a, &row);
+		cache_row_done(&row);
+	}
+	return 1;
+}
+
+static int by_guid(const void *a, const void *b)
+{
+	return memcmp(((const struct approve_item *)a)->guid, ((const struct approve_item *)b)->guid, 16);
+}
+
+/* Chained, so that each is hashed with all before it. */
+static void chain(struct approve *a, const struct cache_row *row, const char *action)
+{
+	uint8_t text[DIGEST_LEN + 16 + 16] = { 0 };
+
+	memcpy(text, a->sum.b, DIGEST_LEN);
+	memcpy(text + DIGEST_LEN, row->repo.guid, 16);
+	(void)snprintf((char *)text + DIGEST_LEN + 16, 16, "%s%s", action,
+		       strcmp(action, "create") != 0 ? fates[a->config->on_remove] : "");
+	a->sum = digest_bytes(no_key, text, sizeof(text));
+	a->n++;
+}
+
+static int show(struct approve *a, approve_fn fn, void *arg)
+{
+	struct cache_row row = { 0 };
+	const char *why;
+
+	for (unsigned n = 0; n < READ_STEP_ROWS && a->at < a->n_items; n++) {
+		struct approve_item *i = &a->items[a->at++];
+		int e = cache_row_by_id(a->cache, i->id, &row);
+
+		if (e == -ENOENT)
+			continue;
+		if (e < 0)
+			return e;
+		i->action = action_of(&row, a->creations_held, &why);
+		if (i->action != NULL) {
+			chain(a, &row, i->action);
 			if (fn != NULL)
-				fn(arg, &row, action, why);
+				fn(arg, &row, i->action, why);
 		}
 		cache_row_done(&row);
 	}
-	if (e != -ENOENT)
+	return a->at < a->n_items ? 1 : 0;
+}
+
+int approve_step(struct approve *a, approve_fn fn, void *arg)
+{
+	int e = a->phase < APPROVE_SHOW ? collect(a) : a->phase == APPROVE_SHOW ? show(a, fn, arg) : 0;
+
+	if (e != 0 || a->phase == APPROVE_SHOWN)
 		return e;
-	ret_hash[0] = '\0';
-	for (size_t i = 0; n > 0 && i < APPROVE_HASH_LEN / 2; i++)
-		(void)snprintf(ret_hash + 2 * i, 3, "%02x", sum.b[i]);
-	*ret_n = n;
+	a->phase++;
+	a->cursor = 0;
+	if (a->phase == APPROVE_CREATIONS && !a->creations_held)
+		a->phase++;
+	if (a->phase == APPROVE_SHOW && a->n_items > 0)
+		qsort(a->items, a->n_items, sizeof(*a->items), by_guid);
+	if (a->phase < APPROVE_SHOWN)
+		return 1;
+	for (size_t i = 0; a->n > 0 && i < APPROVE_HASH_LEN / 2; i++)
+		(void)snprintf(a->hash + 2 * i, 3, "%02x", a->sum.b[i]);
+	a->at = 0;
 	return 0;
+}
+
+static int run(struct approve *a, approve_fn fn, void *arg)
+{
+	int e;
+
+	while ((e = approve_step(a, fn, arg)) == 1)
+		;
+	return e;
+}
+
+int approve_plan(struct cache *c, const struct config_instance *config, const struct cache_instance *instance, bool creations_held,
+		 approve_fn fn, void *arg, char ret_hash[APPROVE_HASH_LEN + 1], uint32_t *ret_n)
+{
+	struct approve a;
+	int e;
+
+	approve_begin(&a, c, config, instance, creations_held);
+	e = run(&a, fn, arg);
+	if (e == 0) {
+		memcpy(ret_hash, a.hash, sizeof(a.hash));
+		*ret_n = a.n;
+	}
+	approve_end(&a);
+	return e;
+}
+
+bool approve_is(const struct approve *a, const char *hash)
+{
+	return a->n > 0 && (strcmp(a->hash, hash) == 0 || !GUARD("hash"));
 }
 
 static void approve_row(struct cache *c, const struct config_instance *config, const struct cache_instance *instance,
@@ -87,45 +193,56 @@ static void approve_row(struct cache *c, const struct config_instance *config, c
 	target_consider(c, config, instance->resource_keys, row);
 }
 
-static int approve_rows(struct cache *c, const struct config_instance *config, const struct cache_instance *instance,
-			bool creations_held, int64_t now)
+static int let_one(struct approve *a, const struct approve_item *i, int64_t now)
 {
 	struct cache_row row = { 0 };
-	uint8_t cursor[16] = { 0 };
 	const char *action, *why;
-	int e;
+	int e = cache_row_by_id(a->cache, i->id, &row);
 
-	while ((e = cache_held_next(c, instance->id, cursor, &row)) == 0) {
-		memcpy(cursor, row.repo.guid, sizeof(cursor));
-		action = action_of(&row, creations_held, &why);
-		if (action != NULL) {
-			approve_row(c, config, instance, &row, action, now);
-			e = cache_row_save(c, &row);
-		}
-		cache_row_done(&row);
-		if (e < 0)
+	if (e < 0)
+		return e == -ENOENT ? 0 : e;
+	action = action_of(&row, a->creations_held, &why);
+	if (action != NULL && strcmp(action, i->action) == 0) {
+		approve_row(a->cache, a->config, a->instance, &row, action, now);
+		e = cache_row_save(a->cache, &row);
+	}
+	cache_row_done(&row);
+	return e < 0 ? -EIO : 0;
+}
+
+int approve_let(struct approve *a, int64_t now)
+{
+	for (unsigned n = 0; n < CACHE_STEP_ROWS && a->at < a->n_items; a->at++) {
+		if (a->items[a->at].action == NULL)
+			continue;
+		n++;
+		if (let_one(a, &a->items[a->at], now) < 0)
 			return -EIO;
 	}
-	return e == -ENOENT ? 0 : e;
+	return a->at < a->n_items ? 1 : 0;
 }
 
 int approve_apply(struct cache *c, const struct config_instance *config, const struct cache_instance *instance, bool creations_held,
 		  const char *hash, int64_t now, uint32_t *ret_n)
 {
-	char shown[APPROVE_HASH_LEN + 1];
-	int e = approve_plan(c, config, instance, creations_held, NULL, NULL, shown, ret_n);
+	struct approve a;
+	int e;
 
-	if (e < 0)
-		return e;
-	if (*ret_n == 0 || (strcmp(shown, hash) != 0 && GUARD("hash")))
-		return -ESTALE;
-	/* one decision, kept whole: the loop waits no longer for one large transaction than for many small ones */
-	e = cache_whole(c);
-	if (e < 0)
-		return e;
-	e = approve_rows(c, config, instance, creations_held, now);
+	approve_begin(&a, c, config, instance, creations_held);
+	e = run(&a, NULL, NULL);
+	if (e == 0 && !approve_is(&a, hash))
+		e = -ESTALE;
+	*ret_n = a.n;
 	if (e == 0)
-		return cache_flush(c);
-	cache_abandon(c);
+		e = cache_whole(c);
+	if (e == 0) {
+		while ((e = approve_let(&a, now)) == 1)
+			;
+		if (e == 0)
+			e = cache_flush(c);
+		else
+			cache_abandon(c);
+	}
+	approve_end(&a);
 	return e;
 }

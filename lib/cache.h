@@ -172,10 +172,6 @@ int cache_removed_since(struct cache *c, int64_t instance, int64_t since, uint32
  * approved. 0, -ENOENT, -EIO. */
 int cache_pending_next(struct cache *c, int64_t instance, int64_t after_id, bool creations, struct cache_row *ret);
 
-/* The next row after the GUID in cursor that may wait for approval: a service to create that is not approved, a row that is
- * held, or one that is missing without explanation. 0, -ENOENT, -EIO. */
-int cache_held_next(struct cache *c, int64_t instance, const uint8_t cursor[16], struct cache_row *ret);
-
 /* Lets every parked row of the instance be tried again. 0 or -EIO. */
 int cache_unpark(struct cache *c, int64_t instance);
 

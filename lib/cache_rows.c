@@ -311,17 +311,6 @@ int cache_removed_since(struct cache *c, int64_t instance, int64_t since, uint32
 	return e;
 }
 
-int cache_held_next(struct cache *c, int64_t instance, const uint8_t cursor[16], struct cache_row *ret)
-{
-	sqlite3_stmt *st = cache_statement(c, SQL_HELD_NEXT);
-
-	if (st == NULL)
-		return -EIO;
-	(void)sqlite3_bind_int64(st, 1, instance);
-	(void)sqlite3_bind_blob(st, 2, cursor, 16, SQLITE_STATIC);
-	return read_row(c, st, ret);
-}
-
 bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id, const char *service_name)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_HAS_MAPPING);

@@ -83,8 +83,6 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING " ORDER BY id LIMIT 1",
 	[SQL_PENDING_HELD] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING
 			     " AND NOT (" CREATION ") ORDER BY id LIMIT 1",
-	[SQL_HELD_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid > ?2 AND (absent = 1 OR held <> 0 OR (" PENDING
-			  " AND " CREATION ")) ORDER BY guid LIMIT 1",
 	/* one to a service of its own is found by the name of that */
 	[SQL_HAS_MAPPING] = "SELECT 1 FROM repository WHERE instance = ?1 AND mapping_id = ?2 AND " MAPPED_ELSEWHERE " UNION ALL "
 			    "SELECT 1 FROM repository WHERE service_name = ?3 AND instance = ?1 AND mapping_id = ?2 LIMIT 1",

@@ -79,6 +79,11 @@ void life_kill(struct life *l)
 	l->config = config_free(l->config);
 }
 
+static void on_approval(const char *text, void *arg)
+{
+	*(json_t **)arg = json_loads(text, 0, NULL);
+}
+
 json_t *life_command(struct life *l, json_t *request)
 {
 	struct command c = { 0 };
@@ -86,6 +91,11 @@ json_t *life_command(struct life *l, json_t *request)
 
 	command_run(l->d, request, &c);
 	answer = json_incref(c.answer);
+	if (c.kind == COMMAND_APPROVAL) {
+		(void)approval_start(l->d, c.source, c.hash, on_approval, &answer);
+		while (answer == NULL && fake_loop_pass(l->loop, 0) == 0)
+			;
+	}
 	command_done(&c);
 	json_decref(request);
 	return answer;
