@@ -2,6 +2,7 @@
  * trusted, and a client that does not read holds nothing up. */
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,23 +195,38 @@ static void client_request(struct client *c, const char *line, size_t n)
 	json_decref(request);
 }
 
-/* Serves the lines that are complete, one after the other. False when the client is gone. */
+/* Serves one line that is complete, and the next in another turn: the loop has others to serve. False when the client is gone. */
 static bool client_serve(struct client *c)
 {
-	while (client_is_free(c) && c->in.len > 0) {
-		char *end = memchr(c->in.data, '\n', c->in.len);
-		size_t n;
+	char *end = client_is_free(c) && c->in.len > 0 ? memchr(c->in.data, '\n', c->in.len) : NULL;
+	size_t n;
 
-		if (end == NULL)
-			break;
-		n = (size_t)(end - c->in.data);
-		client_request(c, c->in.data, n);
-		c->in.len -= n + 1;
-		memmove(c->in.data, end + 1, c->in.len);
-		if (!client_write(c))
-			return false;
-	}
+	if (end == NULL)
+		return true;
+	n = (size_t)(end - c->in.data);
+	client_request(c, c->in.data, n);
+	c->in.len -= n + 1;
+	memmove(c->in.data, end + 1, c->in.len);
+	if (!client_write(c))
+		return false;
+	if (client_is_free(c) && memchr(c->in.data, '\n', c->in.len) != NULL)
+		(void)loop_fd_watch(c->watch, LOOP_WRITE);
 	return true;
+}
+
+/* The client sends no more. Whoever is gone altogether does not wait for an answer either. */
+static void client_end(struct client *c)
+{
+	struct pollfd p = { .fd = c->fd };
+
+	if (poll(&p, 1, 0) == 0 && !client_is_free(c)) {
+		(void)loop_fd_watch(c->watch, 0);
+		return;
+	}
+	if (c->in.len > 0)
+		client_line(c, json_pack("{s:b,s:s}", "ok", 0, "error", "the request is cut off, it ends with no newline"));
+	c->closing = true;
+	(void)client_write(c);
 }
 
 static void on_client(int fd, unsigned events, void *arg)
@@ -227,8 +243,12 @@ static void on_client(int fd, unsigned events, void *arg)
 	n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) {
+	if (n < 0) {
 		client_free(c);
+		return;
+	}
+	if (n == 0) {
+		client_end(c);
 		return;
 	}
 	loop_timer_arm(c->idle, CONTROL_IDLE_SEC * 1000);
@@ -238,7 +258,11 @@ static void on_client(int fd, unsigned events, void *arg)
 		(void)client_write(c);
 		return;
 	}
-	(void)client_serve(c);
+	/* what it wants to ask later can wait where it is */
+	if (!client_is_free(c) && c->in.len > sizeof(text))
+		(void)loop_fd_watch(c->watch, 0);
+	else
+		(void)client_serve(c);
 }
 
 static void on_idle(void *arg)

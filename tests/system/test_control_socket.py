@@ -1,10 +1,12 @@
 """Hostile and clumsy clients of the control socket: each gets an error, and the daemon goes on."""
 
+import contextlib
 import json
 import os
 import resource
 import socket
 import stat
+import threading
 import time
 
 import pytest
@@ -132,8 +134,30 @@ def test_half_a_line_and_gone(world):
     with Client(world) as client:
         client.send(b'{"command":"sta')
         client.socket.shutdown(socket.SHUT_WR)
+        answer = client.line()
+        assert answer["ok"] is False and "newline" in answer["error"]
         assert client.line() is None
     wait_until("no descriptor is left open", lambda: descriptors(daemon) <= before)
+    still_well(world, daemon)
+
+
+def test_a_client_that_sends_no_more(world):
+    """As socat does at the end of its input: all that it has asked is answered, however long that takes."""
+    daemon = running(world)
+    before = descriptors(daemon)
+    world.ado.fault("slow", times=1, seconds=2)
+    with Client(world) as client:
+        client.send(b'{"command":"check","instances":["contoso"]}\n{"command":"status"}\n')
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.line()["ok"] is True
+        assert client.line()["instances"]
+        assert client.line() is None
+    # one that is gone altogether is not waited for
+    world.ado.fault("slow", times=1, seconds=20)
+    with Client(world) as client:
+        client.send(b'{"command":"check","instances":["contoso"]}\n')
+        wait_until("it is checked", lambda: world.ado.control("GET", "/counts")["in_flight"])
+    wait_until("no descriptor is left open", lambda: descriptors(daemon) <= before, 10)
     still_well(world, daemon)
 
 
@@ -172,6 +196,28 @@ def test_thousands_of_requests_at_once(world):
         answers_quickly(world)
         client.socket.settimeout(20)
         assert client.line()["ok"] is True
+    still_well(world, daemon)
+
+
+def test_much_is_sent_behind_a_check(world):
+    """What has come in when the answer is there is served by and by; others do not wait for the end of it."""
+    daemon = running(world)
+    world.ado.fault("slow", times=1, seconds=2)
+    lines = b'{"command":"check","instances":["contoso"]}\n' + b"\n" * (REQUEST_MAX - 100)
+    with Client(world, seconds=60) as client:
+        def read():
+            with contextlib.suppress(ConnectionResetError):
+                while client.socket.recv(1 << 20):
+                    pass
+        threads = [threading.Thread(target=read), threading.Thread(target=client.send, args=(lines,))]
+        for thread in threads:
+            thread.start()
+        for _ in range(50):
+            answers_quickly(world, 4)
+            time.sleep(0.1)
+        client.socket.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
     still_well(world, daemon)
 
 
