@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../daemon/approval.h"
 #include "../../daemon/loop.h"
 #include "../../lib/util.h"
 #include "fake.h"
