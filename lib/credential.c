@@ -19,30 +19,33 @@ bool credential_pending(const struct cache_instance *instance, const struct dige
 	return !same(&instance->shared, want);
 }
 
-/* From here on Konnect may have none, and a crash must not make us believe otherwise. */
-static void begin_delete(struct credential *c)
+/* No PAT's digest, and not none: a request that changes what Konnect has is under way. A crash must leave us neither in the
+ * belief that it has the PAT still, nor that it has none, as then it would keep one that is to be removed. */
+static struct digest unknown(void)
 {
-	c->instance->shared = none;
-	c->step = CREDENTIAL_DELETE;
+	struct digest d;
+
+	memset(d.b, 0xff, sizeof(d.b));
+	return d;
+}
+
+static void begin(struct credential *c, enum credential_step step)
+{
+	c->instance->shared = unknown();
+	c->step = step;
 }
 
 void credential_init(struct credential *c, struct cache_instance *instance, const struct digest *want, bool verify, int64_t now)
 {
-	*c = (struct credential){ .instance = instance, .want = *want, .now = now };
-	if (digest_is_zero(want)) {
-		if (digest_is_zero(&instance->shared))
-			c->step = CREDENTIAL_DONE;
-		else
-			begin_delete(c);
-	} else if (verify && same(&instance->shared, want)) {
-		c->step = CREDENTIAL_LOOK;
-	} else if (same(&instance->shared, want)) {
-		c->step = CREDENTIAL_DONE;
-	} else if (digest_is_zero(&instance->shared)) {
-		c->step = CREDENTIAL_CREATE;
-	} else {
-		begin_delete(c);
-	}
+	const struct digest unsure = unknown();
+
+	*c = (struct credential){ .instance = instance, .want = *want, .before = instance->shared, .now = now };
+	if (same(&instance->shared, want))
+		c->step = verify && !digest_is_zero(want) ? CREDENTIAL_LOOK : CREDENTIAL_DONE;
+	else if (!digest_is_zero(want) && (digest_is_zero(&instance->shared) || same(&instance->shared, &unsure)))
+		begin(c, CREDENTIAL_CREATE);
+	else
+		begin(c, CREDENTIAL_DELETE);
 }
 
 void credential_done(struct credential *c)
@@ -120,8 +123,8 @@ static void take_note(struct credential *c, const json_t *answer)
 static void look_answer(struct credential *c, int status, const json_t *answer)
 {
 	if (status == 404) {
-		c->instance->shared = none;
-		c->step = CREDENTIAL_CREATE;
+		c->before = none;
+		begin(c, CREDENTIAL_CREATE);
 		return;
 	}
 	if (status != 200) {
@@ -133,7 +136,7 @@ static void look_answer(struct credential *c, int status, const json_t *answer)
 	c->step = CREDENTIAL_DONE;
 	if (c->tainted && c->now - c->instance->replaced >= REPLACE_TAINTED_SEC) {
 		c->instance->replaced = c->now;
-		begin_delete(c);
+		begin(c, CREDENTIAL_DELETE);
 	}
 }
 
@@ -144,11 +147,13 @@ static void delete_answer(struct credential *c, int status, const json_t *answer
 		return;
 	}
 	c->deleted = true;
+	c->before = none;
 	if (!digest_is_zero(&c->want)) {
 		c->step = CREDENTIAL_CREATE;
 		return;
 	}
 	c->removed = true;
+	c->instance->shared = none;
 	free(c->instance->credential);
 	c->instance->credential = NULL;
 	c->step = CREDENTIAL_DONE;
@@ -172,8 +177,10 @@ void credential_answer(struct credential *c, int status, const json_t *answer)
 			c->step = CREDENTIAL_DONE;
 		} else if (status == 409 && !c->deleted) {
 			/* there is one that we do not know, perhaps our own */
-			begin_delete(c);
+			begin(c, CREDENTIAL_DELETE);
 		} else {
+			if (status != 409)
+				c->instance->shared = c->before;
 			refuse(c, "sharing the PAT", status, answer);
 		}
 		return;
@@ -226,7 +233,8 @@ char *credential_remark(const char *text)
 	if (json_is_true(json_object_get(note, "tainted")))
 		remark = xstrdup("Konnect calls the shared PAT no longer valid");
 	else if (*missing != '\0')
-		remark = xasprintf("Konnect misses permissions of the shared PAT: %s", missing);
+		remark = xasprintf("Konnect misses permissions of the shared PAT%s%s: %s", *expires != '\0' ? ", which expires at " : "",
+				   expires, missing);
 	else if (*expires != '\0')
 		remark = xasprintf("Konnect says the shared PAT expires at %s", expires);
 	json_decref(note);

@@ -20,6 +20,7 @@ enum credential_step {
 struct credential {
 	struct cache_instance *instance; /* shared and credential are updated; save them before the next request */
 	struct digest want;		/* of the PAT to share, all zero = none */
+	struct digest before;		/* what Konnect had, as far as it is known, when it refuses a new one */
 	int64_t now;
 	enum credential_step step;
 	bool created, replaced, removed, tainted;	/* what happened, for the log */

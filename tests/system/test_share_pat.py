@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import urllib.request
 
+import crash
 import pytest
 from world import PAT, PROGRAM, TOKEN, wait_until
 
@@ -300,6 +302,7 @@ def test_what_konnect_says_of_it_reaches_status_and_log(world):
     edit(world, missing_permissions=[{"scopes": ["vso.code", "vso.project"], "message": "No events."},
                                      {"scopes": [], "message": "No words."}])
     said("vso.code, vso.project (No events.), No words.")
+    assert "2027-01-02T03:04:05Z" in status()
     compared = world.requests()[LOOK]
     wait_until("two more comparisons", lambda: world.requests()[LOOK] >= compared + 2)
     assert len([m for m in messages(daemon.events) if "vso.code," in m]) == 1    # said once
@@ -346,6 +349,42 @@ def test_one_to_be_removed_that_is_gone_already(world, gone):
     world.forget_requests()
     assert world.once().code == 0
     assert of_credentials(world) == []
+
+
+@pytest.mark.parametrize("kind", ["kill_before", "kill_after", "kill_done"])
+@pytest.mark.parametrize("work, method", [("create", "POST"), ("replace", "DELETE"), ("replace", "POST"), ("remove", "DELETE")])
+def test_one_that_may_be_there_is_removed(world, work, method, kind):
+    """Killed while it is written, and then not wanted any more: Konnect does not keep it."""
+    life = crash.Life(world)
+    if work == "create":
+        world.synced()
+    else:
+        synced(world)
+    if work == "replace":
+        rotate(world, "the-second-pat")
+    world.instance("contoso", pat=False, share_pat=work != "remove")
+    world.konnect.fault(kind, method=method, path_regex="auth-credential", pid_file=life.pid_file)
+    assert world.once(env=life.environment()).code == -signal.SIGKILL
+    life.settle()
+    world.instance("contoso", pat=False, share_pat=False)
+    world.forget_requests()
+    assert world.once().code == 0
+    assert world.requests() == {DELETE: 1}
+    assert shared(world) == []
+    world.forget_requests()
+    assert world.once().code == 0
+    assert world.compare().code == 0
+    assert of_credentials(world) == []
+
+
+def test_one_that_konnect_does_not_let_go_is_removed_later(world):
+    synced(world)
+    world.instance("contoso", share_pat=False)
+    world.konnect.fault("status", method="DELETE", path_regex="auth-credential", status=400)
+    result = world.once()
+    assert [m for m in messages(result.events) if "removing the credential was refused with 400" in m]
+    assert world.compare().code == 0
+    assert shared(world) == []
 
 
 @pytest.mark.parametrize("pat", ['with"quotes', "back\\slash", "sl/ash", "%25{}", "x" * 2000])
