@@ -66,6 +66,8 @@ struct withdrawal *withdrawal_start(struct syncd *d, const char *instance, const
 	w->arg = arg;
 	w->known = cache_instance_find(d->cache, instance, &w->cached) == 0;
 	withdraw_init(&w->plan, instance, hash, is_ours, w);
+	if (w->known && !digest_is_zero(&w->cached.shared))
+		w->plan.shared = w->cached.konnect_id;
 	w->step = loop_timer_new(d->loop, on_step, w);
 	loop_timer_arm(w->step, 0);
 	return w;

@@ -119,10 +119,15 @@ static void instance_answer(struct withdraw *w, int status, const json_t *answer
 		refused(w, "looking up the integration instance", status, answer);
 		return;
 	}
-	json_array_foreach(list, i, p)
-		if (strcmp(konnect_text(p, "name"), w->instance) == 0 && konnect_is_ours(p, w->instance) &&
-		    *konnect_text(p, "id") != '\0')
+	json_array_foreach(list, i, p) {
+		if (strcmp(konnect_text(p, "name"), w->instance) != 0 || *konnect_text(p, "id") == '\0')
+			continue;
+		if (konnect_is_ours(p, w->instance))
 			w->instance_id = xstrdup(konnect_text(p, "id"));
+		else if (w->shared != NULL && strcmp(w->shared, konnect_text(p, "id")) == 0)
+			/* somebody else's by now, but the PAT in it is ours */
+			add(w, WITHDRAW_CREDENTIAL, w->shared, w->instance);
+	}
 	w->step = WITHDRAW_SERVICES;
 }
 

@@ -39,6 +39,7 @@ struct withdraw {
 	json_int_t total;
 	size_t seen;
 	char *instance_id;
+	const char *shared;	/* id of the integration instance that has a PAT from us, or NULL: to be set by who knows; kept by them */
 	struct withdraw_item *items;
 	json_t *services;	/* ids of those: their mappings go with them */
 	size_t n, at;		/* at: of those removed */

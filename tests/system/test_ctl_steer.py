@@ -325,6 +325,19 @@ def test_withdraw_of_one_that_is_not_configured_any_more(world):
     wait_until("fabrikam alone", lambda: sorted(world.services()) == [f"fabrikam.payments.repo-{n}" for n in range(3)])
 
 
+@pytest.mark.parametrize("labels", [{"managed-by": None}, {"KONGCTL-namespace": "other"}])
+def test_withdraw_takes_the_pat_out_of_an_instance_that_is_somebody_s(world, labels):
+    """The rest of it is theirs."""
+    world.synced(count=2, share_pat=True)
+    world.konnect.control("PATCH", "/instance", {"name": "contoso", "labels": labels})
+    world.start()
+    [shown] = ctl_json(world, "withdraw", "contoso")
+    assert sorted(a["project"] for a in shown["actions"]) == ["credential", "service", "service"]
+    assert ctl(world, "withdraw", "contoso", shown["hash"]).code == 0
+    assert world.catalog()["credentials"] == [] and world.services() == {}
+    assert world.konnect_instance()
+
+
 def test_withdraw_on_a_full_disk(world):
     """What the cache does not forget is no success, and is forgotten when there is space again."""
     life, full = crash.Life(world), os.path.join(world.dir, "full")
