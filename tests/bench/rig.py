@@ -21,7 +21,7 @@ NGINX = """
 daemon off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/nginx.log warn; {user}
 events {{ worker_connections 4096; }}
 http {{
-	log_format poll '$status $bytes_sent $request_uri';
+	log_format poll '$status $bytes_sent $connection $server_protocol $ssl_session_reused "$sent_http_content_encoding"';
 	sendfile on; tcp_nopush on; keepalive_requests 1000000000; keepalive_timeout 75s; http2_max_concurrent_streams 256;
 	access_log off; client_body_buffer_size 64k; client_max_body_size 1m; default_type application/json;
 	client_body_temp_path {dir}/nginx-body; proxy_temp_path {dir}/nginx-proxy; fastcgi_temp_path {dir}/nginx-fastcgi;
@@ -35,6 +35,11 @@ http {{
 	}}
 	server {{
 		listen 127.0.0.1:{konnect} ssl http2;
+		location /v1/ {{ proxy_pass http://konnect; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+	}}
+	server {{
+		listen 127.0.0.1:{watched} ssl http2;
+		access_log {dir}/pushes.log poll; gzip on; gzip_min_length 1; gzip_proxied any; gzip_types application/json;
 		location /v1/ {{ proxy_pass http://konnect; proxy_http_version 1.1; proxy_set_header Connection ""; }}
 	}}
 }}
@@ -79,7 +84,7 @@ class Rig:
         self.dir = tempfile.mkdtemp(prefix="adosyncd-bench-")
         os.chmod(self.dir, 0o755)
         self.processes = []
-        self.azure, self.konnect, self.metrics = free_port(), free_port(), free_port()
+        self.azure, self.konnect, self.watched, self.metrics = (free_port() for _ in range(4))
         self.ca = self.path("ca.crt")
         try:
             self.certificates()
@@ -118,7 +123,7 @@ class Rig:
     def start_servers(self):
         self.spawn(self.tool("konnect"), self.path("konnect.sock"), TOKEN)
         with open(self.path("nginx.conf"), "w", encoding="utf-8") as file:
-            file.write(NGINX.format(dir=self.dir, azure=self.azure, konnect=self.konnect,
+            file.write(NGINX.format(dir=self.dir, azure=self.azure, konnect=self.konnect, watched=self.watched,
                                     user="user root;" if os.getuid() == 0 else ""))
         self.spawn("nginx", "-p", self.dir, "-c", self.path("nginx.conf"), "-e", self.path("nginx.log"))
         wait_until("Konnect listens", lambda: os.path.exists(self.path("konnect.sock")))
@@ -148,6 +153,11 @@ class Rig:
         """(status, bytes sent) of each listing so far."""
         with open(self.path("polls.log"), encoding="utf-8") as file:
             return [tuple(int(word) for word in line.split()[:2]) for line in file]
+
+    def wire(self, log):
+        """(connection, protocol, whether its TLS session was used again, content encoding) of each request in that log."""
+        with open(self.path(log), encoding="utf-8") as file:
+            return [(word[2], word[3], word[4] == "r", word[5].strip('"')) for word in (line.split() for line in file)]
 
     def control(self, what):
         connection = Unix(self.path("konnect.sock"))
@@ -192,8 +202,8 @@ class Rig:
                 f"https://localhost:{self.azure}/{org}/_apis/git/repositories?api-version=7.1",
                 "--konnect", f"https://localhost:{self.konnect}", "--token", TOKEN, "--in-flight", str(IN_FLIGHT)]
 
-    def configure(self, name, organizations, listen=False):
-        """A configuration with its own state directory; listen: serve metrics. Returns its path."""
+    def configure(self, name, organizations, listen=False, konnect=None):
+        """A configuration with its own state directory; listen: serve metrics; konnect: its port. Returns its path."""
         base = self.path(name)
         os.makedirs(os.path.join(base, "state"))
         for secret, text in (("konnect-token", TOKEN), ("pat", "pat-of-the-bench")):
@@ -202,7 +212,7 @@ class Rig:
         keys = {"state_directory": os.path.join(base, "state"), "control_socket": os.path.join(base, "control.sock"),
                 "listen": f"127.0.0.1:{self.metrics}" if listen else "", "log_format": "json"}
         with open(os.path.join(base, "adosyncd.conf"), "w", encoding="utf-8") as file:
-            file.write(f'konnect {{\n\turl = "https://localhost:{self.konnect}"\n\tca_file = "{self.ca}"\n'
+            file.write(f'konnect {{\n\turl = "https://localhost:{konnect or self.konnect}"\n\tca_file = "{self.ca}"\n'
                        f'\trate_per_minute = 10000000\n\tmax_in_flight = {IN_FLIGHT}\n\tcreate_limit = 0\n}}\n')
             file.write("daemon {\n" + "".join(f'\t{key} = "{value}"\n' for key, value in keys.items()) + "}\n")
             file.write(f'defaults {{\n\tca_file = "{self.ca}"\n\tpoll_interval = "1d"\n}}\n')
