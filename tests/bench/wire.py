@@ -56,7 +56,6 @@ def wire(rig, report, _):
         report.exactly(f"wire, {what}, encodings", ({p[3] for p in polls}, "gzip" in {p[3] for p in pushes}), ({"gzip"}, True))
         report.exactly(f"wire, {what}, connections to Konnect, protocol", (len({p[0] for p in pushes}), {p[1] for p in pushes}),
                        (1, {"HTTP/2.0"}))
-    # libcurl 7.88 ends an HTTP/2 connection without a word, after which OpenSSL does not take up its session: those of Konnect are
-    # shown, and not judged
+    # with libcurl 7.88 the session of an HTTP/2 connection is offered and not taken up: Konnect's is shown, and not judged
     report.exactly("wire, 1 % changed, connections to Azure DevOps that took up a TLS session, all",
                    len({s[0] for s in again[0] if s[2]}), len({s[0] for s in again[0]}))
