@@ -76,8 +76,8 @@ static void add_action(void *arg, const struct cache_row *row, const char *actio
 	if (a->hash != NULL)
 		return;
 	guid_format(row->repo.guid, guid);
-	o = json_pack("{s:s,s:s,s:I,s:s,s:o,s:o,s:o}", "action", action, "why", why, "since", (json_int_t)row->missing_since, "id", guid,
-		      "project", text_or_null(row->repo.project_name), "name", text_or_null(row->repo.name), "service",
+	o = json_pack("{s:s,s:s,s:I,s:s,s:o,s:o,s:o}", "action", action, "why", why, "since", (json_int_t)row->missing_since, "id", guid, "project",
+		      text_or_null(row->repo.project_name), "name", text_or_null(row->repo.name), "service",
 		      text_or_null(row->service_name));
 	text = json_dumps(o, JSON_COMPACT);
 	if (text == NULL || (a->shown.len > 0 && buf_add(&a->shown, ",", 1) < 0) || buf_add(&a->shown, text, strlen(text)) < 0)
@@ -97,13 +97,14 @@ static void show(struct approval *a, struct source *s)
 				    "configuration, or exclude some", a->approve.n));
 		return;
 	}
-	rest = json_pack("{s:b,s:s,s:o,s:o}", "ok", 1, "instance", a->name, "hash",
-			 a->approve.n > 0 ? json_string(a->approve.hash) : json_null(), "why", text_or_null(source_trouble(s)));
+	rest = json_pack("{s:b,s:s,s:o,s:o,s:o}", "ok", 1, "instance", a->name, "hash",
+			 a->approve.n > 0 ? json_string(a->approve.hash) : json_null(), "why", text_or_null(source_trouble(s)), "actions",
+			 json_array());
 	head = json_dumps(rest, JSON_COMPACT);
 	json_decref(rest);
-	/* the actions go where the object ends */
-	head[strlen(head) - 1] = '\0';
-	all = xasprintf("%s,\"actions\":[%s]}", head, a->shown.len > 0 ? a->shown.data : "");
+	/* the members keep their order: the list is the last, and it is filled here */
+	head[strlen(head) - strlen("]}")] = '\0';
+	all = xasprintf("%s%s]}", head, a->shown.len > 0 ? a->shown.data : "");
 	a->done(all, a->arg);
 	approval_free(a);
 }
