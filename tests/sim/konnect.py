@@ -283,7 +283,9 @@ class Konnect:
 
     def any_status(self, request, fault):
         status, body = int(fault.get("status", 500)), fault.get("body")
-        answer = self.problem(request, status, "Asked for by a test")
+        # The document wants at least one reason of a 400.
+        more = {"invalid_parameters": [schema.issue("test", "invalid", "asks for it")]} if status == 400 else {}
+        answer = self.problem(request, status, "Asked for by a test", **more)
         if body is not None:
             answer.body = body.encode() if isinstance(body, str) else dumps(body)
         if "content_type" in fault:

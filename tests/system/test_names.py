@@ -264,7 +264,7 @@ def test_a_name_that_nobody_has_and_konnect_refuses_is_parked(world):
 
 def test_what_is_parked_is_tried_again_when_its_document_changes(world):
     world.konnect.fault("status", method="POST", path_regex="catalog-services", status=400, body={
-        "status": 400, "title": "Bad Request", "detail": "no", "invalid_parameters": [
+        "status": 400, "title": "Bad Request", "detail": "no", "instance": "kong:trace:1", "invalid_parameters": [
             {"field": "labels", "rule": "invalid", "reason": "are not liked", "source": "body"}]})
     world.repos("contoso", count=1)
     world.instance("contoso")
