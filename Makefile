@@ -246,13 +246,15 @@ check-system:
 	@tests/install-deps chromium-headless-shell || echo "a browser cannot be had here, and its test is skipped"
 	@tests/root/run
 
-# What the daemon and the simulators say, against the published documents: SPECS is a folder with Kong's and Microsoft's.
+# The system tests with the published documents between daemon and simulators: SPECS is a folder with Kong's and Microsoft's.
+# Which tests, and what is left out and why, is in tests/contract/chosen.py.
 .PHONY: contract
 contract:
 	@if [ -z "$(SPECS)" ]; then \
 		echo "contract: skipped, SPECS is not set: it names a folder with konnect-service-catalog-v1.yaml and ado-git.json"; \
 	else \
-		$(MAKE) --no-print-directory all && $(PYTHON) tests/contract/run.py $(BUILD)/adosyncd "$(SPECS)" $(BUILD)/contract; \
+		tests/install-deps check && $(MAKE) --no-print-directory all && \
+		$(PYTHON) tests/contract/run.py $(BUILD)/adosyncd "$(SPECS)" $(BUILD)/contract; \
 	fi
 
 .PHONY: clean

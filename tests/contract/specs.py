@@ -42,6 +42,8 @@ def azure_devops(data):
             operation["security"] = [{"accessToken": []}, {"oauth2": []}]
             for response in operation["responses"].values():
                 envelope(response)
+            # Of what refuses, or asks to wait, the document knows nothing.
+            operation["responses"].setdefault("default", {"description": "Not a success"})
         short = path.replace("/{project}", "", 1)
         optional = {method: without_project(operation) for method, operation in paths[path].items()
                     if project_is_optional(operation)}
@@ -49,7 +51,23 @@ def azure_devops(data):
             paths[short] = optional
     # The value that a document of version 7.1 asks for in words only.
     document["parameters"]["api-Version"]["enum"] = ["7.1"]
+    preview_of_the_bin(document)
+    # The wire has a third one.
+    document["definitions"]["TeamProjectReference"]["properties"]["visibility"]["enum"].append("organization")
     return json.dumps(document)
+
+
+def preview_of_the_bin(document):
+    """A server to which 7.1 of the recycle bin is a preview wants to hear so."""
+    version = {**document["parameters"]["api-Version"], "enum": ["7.1", "7.1-preview.1"]}
+    for path, operations in document["paths"].items():
+        if path.endswith("/recycleBin/repositories"):
+            for operation in operations.values():
+                operation["parameters"] = [version if is_version(p) else p for p in operation["parameters"]]
+
+
+def is_version(parameter):
+    return parameter.get("$ref", "").endswith("/api-Version")
 
 
 def project_is_optional(operation):

@@ -168,16 +168,12 @@ class World:
         self.secrets = set()
         self.instances = {}
         self.sections = {
-            "konnect": {"url": self.konnect_url(), "rate_per_minute": 600000},
+            "konnect": {"url": self.konnect.url, "rate_per_minute": 600000},
             "daemon": {"state_directory": self.state, "control_socket": os.path.join(self.dir, "control.sock"), "listen": "",
                        "log_level": "debug", "log_format": "json"},
             "defaults": {}}
         os.mkdir(os.path.join(self.dir, "instances.d"))
         self.secret("konnect-token", TOKEN)
-
-    def konnect_url(self):
-        """A proxy between may be named by the environment, as the contract test does."""
-        return os.environ.get("ADOSYNCD_TEST_KONNECT", self.konnect.url)
 
     def close(self):
         killed = False
