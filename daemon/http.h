@@ -1,4 +1,4 @@
-/* The HTTP engine: libcurl's multi interface on the loop, and the only file that knows libcurl.
+/* The HTTP engine: libcurl's multi interface on the loop; with http_url.c and http_handles.c all that knows libcurl.
  * A transfer is an object; callers never see a socket, and never are called from within libcurl:
  * completions are delivered from the loop, so they may start, cancel and free any transfer. */
 #pragma once

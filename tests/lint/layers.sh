@@ -29,8 +29,8 @@ others() {
 	refuse '"(\.\./)*daemon/|<((curl|event2|systemd)/|event\.h)' \
 		"lib/ knows no daemon, libcurl, libevent and libsystemd" lib/*.[ch]
 	refuse '<(event2/|event\.h|evutil\.h)' "only daemon/loop.c may include libevent" $(others daemon/loop.c)
-	refuse '<curl/' "only daemon/http.c and daemon/http_url.c may include libcurl" \
-		$(others daemon/http.c daemon/http_url.c)
+	refuse '<curl/' "only daemon/http*.c may include libcurl" \
+		$(others daemon/http*.[ch])
 	refuse '<systemd/' "only daemon/notify.c and daemon/log.c may include libsystemd" \
 		$(others daemon/notify.c daemon/log.c)
 }

@@ -131,7 +131,7 @@ same "reasons to hold"
 {
 	calls 'park_text(c, x' lib/converge.c | grep ' ' | grep -v '^%s ' | beginnings
 	calls 'park(c, "' lib/converge.c | grep ' ' | sed 's/$/ refused with N/'
-	calls 'parked = xasprintf(' lib/target.c daemon/sink_job.c | grep ' ' | beginnings
+	calls 'parked = xasprintf(' lib/target.c daemon/sink_job.c daemon/sink_row.c | grep ' ' | beginnings
 } | grep . >"$tmp/code"
 on_page 'What is parked'
 same "reasons to park"
