@@ -279,6 +279,36 @@ static int row_of_service(struct reconcile *r, const json_t *service, struct cac
 	return cache_row_by_guid(r->cache, r->instance->id, guid, ret);
 }
 
+/* Nothing is put back in the service of a repository that is excluded; but what somebody edits there meanwhile is theirs when it
+ * is included again. */
+static int note_edits(struct reconcile *r, struct cache_row *row, const json_t *service)
+{
+	json_t *ack = row->ack != NULL ? json_loads(row->ack, 0, NULL) : NULL, *want, *sent;
+	struct cache_row included = *row;
+	unsigned edited;
+	int e = 0;
+
+	if (ack == NULL)
+		return 0;
+	included.state = repo_listed_state(&row->repo);
+	want = wanted(r, row);
+	sent = wanted(r, &included);
+	edited = document_edited(service, ack, want);
+	/* it may have got there without an answer, just before the repository was excluded */
+	if (json_equal(json_object_get(service, "description"), json_object_get(sent, "description")))
+		edited &= ~(unsigned)DOCUMENT_DESCRIPTION;
+	if (edited != 0) {
+		row->theirs |= edited;
+		acknowledge(r, row, ack);
+		consider(r, row);
+		e = cache_row_save(r->cache, row);
+	}
+	json_decref(ack);
+	json_decref(want);
+	json_decref(sent);
+	return e == -EEXIST ? 0 : e;
+}
+
 static int service_seen(struct reconcile *r, const json_t *service)
 {
 	const char *id = konnect_text(service, "id");
@@ -302,8 +332,8 @@ static int service_seen(struct reconcile *r, const json_t *service)
 			set_text(&row.service_name, konnect_text(service, "name"));
 			e = free_name(r, row.service_name, row.id);
 		}
-		if (e == 0 && row.kind != ROW_NAMED && (row.state != REPO_EXCLUDED || row.service_id == NULL))
-			e = compare(r, &row, service);
+		if (e == 0 && row.kind != ROW_NAMED)
+			e = row.state == REPO_EXCLUDED && row.service_id != NULL ? note_edits(r, &row, service) : compare(r, &row, service);
 	}
 	cache_row_done(&row);
 	return e;

@@ -233,6 +233,65 @@ def test_an_edited_description_stays_its_editor_s(world):
     quiet(world)
 
 
+def described(world, description="one"):
+    """Like synced(), with a project whose description becomes the services'."""
+    world.organization("contoso", [{"project": "Payments", "name": f"repo-{n}"} for n in range(8)],
+                       projects=[{"name": "Payments", "description": description}])
+    world.instance("contoso")
+    assert world.once().code == 0
+
+
+def describe(world, description):
+    """In Azure DevOps."""
+    world.ado.control("PATCH", "/project", {"org": "contoso", "name": "Payments", "description": description})
+
+
+@pytest.mark.parametrize("theirs", ["edited", None])
+def test_what_is_edited_while_the_repository_is_excluded_stays_its_editor_s(world, theirs):
+    """Nothing is put back meanwhile, and what was not edited follows once it is included again."""
+    described(world)
+    world.instance("contoso", exclude=["Payments/repo-1", "Payments/renamed"])
+    assert world.compare().code == 0
+    edit(world, display_name="Our pride", description=theirs, labels={"azure-devops-project": "Else"})
+    assert world.compare().code == 0
+    assert world.requests() == LISTS
+    describe(world, "two")
+    rename(world)
+    assert world.once().code == 0
+    assert world.compare().code == 0
+    assert world.services()[SERVICE]["description"] == theirs
+    assert world.services()[SERVICE]["labels"]["azure-devops-project"] == "Else"
+    world.instance("contoso")
+    assert world.once().code == 0
+    assert world.compare().code == 0
+    service = world.services()[SERVICE]
+    assert (service["display_name"], service["description"]) == ("Our pride", theirs)
+    assert service["custom_fields"]["git_repo"]["name"] == "renamed"
+    assert service["labels"]["azure-devops-project"] == "Payments"
+    assert world.services()["contoso.payments.repo-2"]["description"] == "two"
+    quiet(world)
+
+
+def test_what_is_not_edited_while_the_repository_is_excluded_follows_again(world):
+    """Also a description that got to Konnect just before, without an answer."""
+    described(world)
+    describe(world, "two")
+    world.konnect.fault("lost_answer", method="PATCH", path_regex="/catalog-services/", times=-1)
+    world.once()
+    world.konnect.control("DELETE", "/fault")
+    assert world.services()[SERVICE]["description"] == "two"
+    world.instance("contoso", exclude=["Payments/repo-1"])
+    assert world.compare().code == 0
+    world.instance("contoso")
+    assert world.once().code == 0
+    describe(world, "three")
+    rename(world)
+    assert world.once().code == 0
+    service = world.services()[SERVICE]
+    assert (service["display_name"], service["description"]) == ("Payments / renamed", "three")
+    quiet(world)
+
+
 def test_an_edited_service_that_is_deleted_is_all_ours_again(world):
     world.synced()
     edit(world, display_name="Our pride")
