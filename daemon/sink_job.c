@@ -51,6 +51,7 @@ struct job *job_new(struct sink_queue *q, enum job_kind kind, struct cache_row *
 		if (reconcile_init(&j->reconcile, q->sink->cache, q->config, q->instance, loop_wall_sec(q->sink->loop), on_reconciled,
 				   q) < 0)
 			sink_cache_failed(q->sink);
+		j->reconcile.is_new = q->would_create;
 		break;
 	case JOB_ROW:
 		row_begin(j, row, target);

@@ -63,6 +63,10 @@ bool reconcile_request(const struct reconcile *r, struct konnect_request *ret)
 		id = konnect_encode(r->confirming);
 		ret->path = xasprintf("/v1/catalog-services/%s", id);
 		return true;
+	case RECONCILE_CONFIRM_MAPPING:
+		id = konnect_encode(r->confirming);
+		ret->path = xasprintf("/v1/resource-mappings/%s", id);
+		return true;
 	case RECONCILE_SCAN:
 	case RECONCILE_DONE:
 	case RECONCILE_FAILED:
@@ -614,26 +618,71 @@ static int resources_answer(struct reconcile *r, int status, const json_t *answe
 	return e;
 }
 
+static void confirm(struct reconcile *r, enum reconcile_step step, const char *id)
+{
+	set_text(&r->confirming, id);
+	r->step = step;
+}
+
+static bool lacks_mapping(const struct reconcile *r, const struct cache_row *row)
+{
+	return row->mapping_id != NULL && !marked(r, r->mappings, row->id);
+}
+
+/* It is made again, if it is wanted. */
+static void forget_mapping(const struct reconcile *r, struct cache_row *row)
+{
+	set_text(&row->mapping_id, NULL);
+	if (!r->instance->discovers && !row->archived)
+		set_text(&row->resource_id, NULL);
+	row->map_have = (struct digest){ 0 };
+}
+
+/* The row that is looked at, if what is looked at is its own still. 0, -ENOENT, -EIO. */
+static int confirmed_row(struct reconcile *r, struct cache_row *ret)
+{
+	const bool is_service = r->step == RECONCILE_CONFIRM;
+	int e = cache_row_by_id(r->cache, r->cursor, ret);
+	const char *id;
+
+	if (e == -EIO)
+		return e;
+	r->step = RECONCILE_SCAN;
+	if (e < 0)
+		return e;
+	id = is_service ? ret->service_id : ret->mapping_id;
+	if (id != NULL && strcmp(id, r->confirming) == 0)
+		return 0;
+	cache_row_done(ret);
+	return -ENOENT;
+}
+
+/* A look at one mapping: whatever else the answer is, only this one says that it is gone. */
+static int confirm_mapping_answer(struct reconcile *r, int status)
+{
+	struct cache_row row = { 0 };
+	int e = confirmed_row(r, &row);
+
+	if (e == 0 && status == 404) {
+		forget_mapping(r, &row);
+		e = cache_row_save(r->cache, &row);
+	}
+	cache_row_done(&row);
+	return e == -ENOENT ? 0 : e;
+}
+
 /* A look at one service: gone, or there without our label, which is put back. */
 static int confirm_answer(struct reconcile *r, int status, const json_t *answer)
 {
 	struct cache_row row = { 0 };
-	int e = cache_row_by_id(r->cache, r->cursor, &row);
+	int e = confirmed_row(r, &row);
 
-	if (e == -ENOENT || (e == 0 && (row.service_id == NULL || strcmp(row.service_id, r->confirming) != 0))) {
-		cache_row_done(&row);
-		r->step = RECONCILE_SCAN;
-		return 0;
-	}
 	if (e < 0)
-		return e;
-	r->step = RECONCILE_SCAN;
+		return e == -ENOENT ? 0 : e;
 	if (status == 404) {
 		set_text(&row.service_id, NULL);
-		if (row.target == TARGET_OWN) {
-			set_text(&row.mapping_id, NULL);
-			row.map_have = (struct digest){ 0 };
-		}
+		if (row.target == TARGET_OWN)
+			forget_mapping(r, &row);
 		set_text(&row.ack, NULL);
 		set_text(&row.parked, NULL);
 		row.have = (struct digest){ 0 };
@@ -652,6 +701,8 @@ static int confirm_answer(struct reconcile *r, int status, const json_t *answer)
 		consider(r, &row);
 		e = cache_row_save(r->cache, &row);
 	}
+	if (e == 0 && lacks_mapping(r, &row))
+		confirm(r, RECONCILE_CONFIRM_MAPPING, row.mapping_id);
 	cache_row_done(&row);
 	return e;
 }
@@ -670,8 +721,7 @@ static int nowhere(struct reconcile *r, struct cache_row *row)
 	return e == -EEXIST ? 0 : e;
 }
 
-/* Stops at a row whose service was not in the list, which is to be looked at. A mapping that was not in its list is made
- * again. */
+/* Stops at a row whose service or mapping was not in the list, which is to be looked at. */
 int reconcile_scan(struct reconcile *r)
 {
 	struct cache_row row = { 0 };
@@ -687,19 +737,16 @@ int reconcile_scan(struct reconcile *r)
 		if (e < 0)
 			return e == -ENOENT ? 0 : e;
 		r->cursor = row.id;
-		if (row.mapping_id != NULL && !marked(r, r->mappings, row.id)) {
-			set_text(&row.mapping_id, NULL);
-			if (!r->instance->discovers && !row.archived)
-				set_text(&row.resource_id, NULL);
-			row.map_have = (struct digest){ 0 };
+		if (r->is_new && lacks_mapping(r, &row)) {
+			forget_mapping(r, &row);
 			e = cache_row_save(r->cache, &row);
 		}
 		if (e == 0 && row.elsewhere && !marked(r, r->mappings, row.id))
 			e = nowhere(r, &row);
-		if (e == 0 && row.service_id != NULL && !marked(r, r->services, row.id)) {
-			r->confirming = xstrdup(row.service_id);
-			r->step = RECONCILE_CONFIRM;
-		}
+		if (e == 0 && row.service_id != NULL && !marked(r, r->services, row.id))
+			confirm(r, RECONCILE_CONFIRM, row.service_id);
+		else if (e == 0 && lacks_mapping(r, &row))
+			confirm(r, RECONCILE_CONFIRM_MAPPING, row.mapping_id);
 		cache_row_done(&row);
 		if (e < 0)
 			return e;
@@ -717,6 +764,8 @@ int reconcile_answer(struct reconcile *r, int status, const json_t *answer)
 		return resources_answer(r, status, answer);
 	case RECONCILE_CONFIRM:
 		return confirm_answer(r, status, answer);
+	case RECONCILE_CONFIRM_MAPPING:
+		return confirm_mapping_answer(r, status);
 	case RECONCILE_SCAN:
 	case RECONCILE_DONE:
 	case RECONCILE_FAILED:

@@ -2,7 +2,7 @@
  * pending row that converge repairs.
  *
  * Konnect's lists must prove themselves: they are read in the order of creation to the end, their totals must agree where
- * they are given, and a service that is not in them is looked at by itself before it counts as gone. */
+ * they are given, and a service or a mapping that is not in them is looked at by itself before it counts as gone. */
 #pragma once
 
 #include <jansson.h>
@@ -19,6 +19,7 @@ enum reconcile_step {
 	RECONCILE_RESOURCES,	/* that Konnect has discovered, if mappings wait for them */
 	RECONCILE_SCAN,		/* no request: call reconcile_scan() */
 	RECONCILE_CONFIRM,	/* one service that was not in the list */
+	RECONCILE_CONFIRM_MAPPING,
 	RECONCILE_DONE,
 	RECONCILE_FAILED,	/* see error: nothing was concluded from the lists */
 };
@@ -47,7 +48,8 @@ struct reconcile {
 	uint8_t *services, *mappings;	/* a bit for each row: its service, its mapping was in the list */
 	int64_t last_id;
 	int64_t cursor;		/* the row that is confirmed */
-	char *confirming;	/* its service */
+	char *confirming;	/* its service, or its mapping */
+	bool is_new;		/* the integration instance, made just now: no mapping can be in it, and none is looked at */
 	char *after;		/* the page of resources that is read, NULL = the first */
 	uint32_t n_services, n_events;
 	char *error;

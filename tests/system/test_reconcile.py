@@ -4,6 +4,7 @@ import pytest
 
 READ = "GET /catalog-services/*"
 CHANGE = "PATCH /catalog-services/*"
+READ_MAPPING = "GET /resource-mappings/*"
 LISTS = {"GET /integration-instances": 1, "GET /catalog-services": 1, "GET /resource-mappings": 1}
 SERVICE = "contoso.payments.repo-1"
 
@@ -116,7 +117,7 @@ def test_a_deleted_mapping_is_made_again(world, what):
     gone = mapping if what == "mapping" else mapping["resource"]
     world.konnect.control("DELETE", f"/{what}", {"id": gone["id"]})
     assert world.compare().code == 0
-    assert world.requests() == LISTS | {"POST /resource-mappings": 1}
+    assert world.requests() == LISTS | {READ_MAPPING: 1, "POST /resource-mappings": 1}
     [again] = [m for m in world.catalog()["mappings"] if m["service"]["name"] == SERVICE]
     assert again["resource"]["config"] == mapping["resource"]["config"]
     quiet(world)
@@ -130,6 +131,7 @@ def test_a_deleted_integration_instance_is_made_again_with_everything_in_it(worl
     result = world.compare()
     assert result.code == 0
     assert world.writes() == {"POST /integration-instances": 1, "POST /resource-mappings": 3}
+    assert READ_MAPPING not in world.requests()    # nothing can be in one that is new
     mappings = world.catalog()["mappings"]
     assert {m["service"]["name"]: m["resource"]["config"] for m in mappings} == before
     assert {m["resource"]["integration"]["instance"]["name"] for m in mappings} == {"contoso"}
@@ -350,6 +352,23 @@ def test_a_list_that_lies_changes_nothing(world, lie, which):
     assert catalog_of(world) == before
     world.konnect.control("DELETE", "/fault")
     assert world.once().code == 0    # what was not compared is compared now
+    quiet(world)
+
+
+@pytest.mark.parametrize("also", [(), ("catalog-services",)], ids=["mappings", "services and mappings"])
+def test_a_list_of_mappings_that_lies_makes_none_twice(world, also):
+    """Not even where Konnect would take it: the repository has moved, and its resource is given by its project as well."""
+    world.konnect.control("POST", "/settings", {"totals": "absent"})
+    world.synced()
+    project = world.ado.control("POST", "/project", {"org": "contoso", "name": "Web"})
+    world.edit_repo("contoso", world.repo_id("contoso", "Payments", "repo-1"), project=project["id"])
+    assert world.once().code == 0
+    before = catalog_of(world)
+    for which in ("resource-mappings", *also):
+        world.konnect.fault("empty_list", method="GET", path_regex=f"/{which}\\?")
+    assert world.compare().code == 0
+    assert world.requests() == LISTS | {READ_MAPPING: 3} | ({READ: 3} if also else {})
+    assert catalog_of(world) == before
     quiet(world)
 
 
