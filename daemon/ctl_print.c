@@ -91,7 +91,7 @@ static void table_free(struct table *t)
 static char *why(const json_t *instance)
 {
 	const json_t *pushing = json_object_get(instance, "pushing");
-	const char *refused = text(instance, "refused"), *reason = text(instance, "why"), *verdict = text(instance, "verdict");
+	const char *refused = text(instance, "refused"), *reason = text(instance, "why");
 	char *s;
 
 	if (*refused != '\0' || *reason != '\0')
@@ -99,9 +99,6 @@ static char *why(const json_t *instance)
 	else if (pushing != NULL)
 		s = xasprintf("pushing: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT "%%)",
 			      number(pushing, "done"), number(pushing, "total"), number(pushing, "percent"));
-	else if (*verdict != '\0' && strcmp(verdict, "ok") != 0)
-		/* what is remembered over a restart */
-		s = xasprintf("the last poll failed, %s", verdict);
 	else
 		s = xstrdup("");
 	return s;

@@ -377,14 +377,40 @@ static void say_hold(struct source *s, char *hold)
 	s->hold = hold;
 }
 
+static char *describe(const struct poll_outcome *o)
+{
+	const char *colon = o->message[0] != '\0' ? ": " : "";
+	int len = (int)strlen(o->message);
+
+	/* the server's full stop, in a sentence that goes on */
+	if (len > 0 && o->message[len - 1] == '.')
+		len--;
+	if (o->status != 0)
+		return xasprintf("the poll failed, %s (%d)%s%.*s", verdict_name(o->verdict), o->status, colon, len, o->message);
+	return xasprintf("the poll failed, %s%s%.*s", verdict_name(o->verdict), colon, len, o->message);
+}
+
+/* What the last poll came to; of one before the restart its verdict alone is known. NULL if it was good. */
+static char *failure(const struct source *s)
+{
+	if (s->schedule.verdict == VERDICT_OK || s->cached.withdrawn)
+		return NULL;
+	return s->outcome.message != NULL ? describe(&s->outcome) : xasprintf("the last poll failed, %s", verdict_name(s->schedule.verdict));
+}
+
+static void say_trouble(struct source *s)
+{
+	free(s->trouble);
+	s->trouble = s->hold != NULL ? xstrdup(s->hold) : failure(s);
+}
+
 /* What waits, and why. With a cache that was lost it is not known yet how many services are there already. */
 static void judge_hold(struct source *s)
 {
 	uint32_t creations = sink_queue_compared(s->queue) ? s->counts.creations : 0;
 
 	say_hold(s, intake_hold(&s->result, creations, s->all->konnect.create_limit));
-	free(s->trouble);
-	s->trouble = s->hold != NULL ? xstrdup(s->hold) : NULL;
+	say_trouble(s);
 }
 
 /* Nothing that was known is missing from the listing, which is one of the organization that is configured now. */
@@ -446,9 +472,10 @@ void source_start(struct source *s)
 		loop_timer_arm(s->watch, 0);
 	reconcile_if_due(s);
 	source_push(s);
-	/* a hold outlasts a restart */
+	/* a hold outlasts a restart, and so does a failure */
 	if (s->holds_creations)
 		judge_hold(s);
+	say_trouble(s);
 }
 
 /* The poll was made with this PAT, and it was good. */
@@ -524,19 +551,6 @@ static void log_transition(struct source *s, enum instance_state from, enum verd
 	case INSTANCE_PAUSED:
 		break;
 	}
-}
-
-static char *describe(const struct poll_outcome *o)
-{
-	const char *colon = o->message[0] != '\0' ? ": " : "";
-	int len = (int)strlen(o->message);
-
-	/* the server's full stop, in a sentence that goes on */
-	if (len > 0 && o->message[len - 1] == '.')
-		len--;
-	if (o->status != 0)
-		return xasprintf("the poll failed, %s (%d)%s%.*s", verdict_name(o->verdict), o->status, colon, len, o->message);
-	return xasprintf("the poll failed, %s%s%.*s", verdict_name(o->verdict), colon, len, o->message);
 }
 
 void source_polled(struct source *s)

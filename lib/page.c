@@ -127,8 +127,6 @@ static void write_trouble(struct out *o, const struct status_instance *i)
 		out_text(o, "<p class=\"why\">");
 		out_html(o, why);
 		out_text(o, "</p>");
-	} else if (failed) {
-		out_format(o, "<p class=\"why\">the last poll failed, %s</p>", verdict_name(i->verdict));
 	}
 	if (failed && (i->state == INSTANCE_CREDENTIAL || i->state == INSTANCE_BLOCKED)) {
 		out_text(o, "<p><strong>To do:</strong> ");

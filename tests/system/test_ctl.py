@@ -276,6 +276,29 @@ def test_state_credential(world):
     assert begin + 59 <= now["next_poll"] <= begin + 75
 
 
+def test_trouble_outlasts_a_restart(world):
+    """In the word of its verdict, until the next poll says more, and wherever it is asked for."""
+    daemon = running(world)
+    world.ado.control("PATCH", "/org", {"name": "contoso", "pat_state": "expired"})
+    ctl(world, "sync")
+    in_state(world, "credential")
+    daemon.stop()
+    daemon = world.start()
+    now = status(world)
+    assert (now["verdict"], now["why"]) == ("credential_expired", "the last poll failed, credential_expired")
+    assert now["why"] in ctl(world, "status").out and lines(ctl(world, "status", "contoso").out)["why"] == now["why"]
+    ctl(world, "sync")
+    wait_until("the poll", lambda: "credential_expired (401)" in status(world)["why"])
+    daemon.stop()
+    world.ado.control("PATCH", "/org", {"name": "contoso", "pat_state": "ok"})
+    daemon = world.start()
+    ctl(world, "sync")
+    assert in_state(world, "waiting")["why"] is None
+    daemon.stop()
+    world.start()
+    assert status(world)["why"] is None
+
+
 def test_state_polling(world):
     """And the instance beside it is no worse for it."""
     running(world, "contoso", "fabrikam")
