@@ -212,6 +212,7 @@ static void transition(struct source *s, enum schedule_event event, enum verdict
 	if (ms == SCHEDULE_IDLE)
 		return;
 	s->cached.next_poll = in.now + (ms + 999) / 1000;
+	s->cached.asked = verdict == VERDICT_OK && wait > 0 && ms == wait * 1000;
 	if (!s->x->scheduled)
 		return;
 	loop_timer_arm(s->due, ms);
@@ -457,10 +458,22 @@ void source_push(struct source *s)
 		wake_sink(s);
 }
 
+/* An interval that is shorter than the one before the restart counts at once, from the end of the last poll. */
+static void shorten(struct source *s)
+{
+	int64_t last = s->cached.last_complete > s->cached.last_poll ? s->cached.last_complete : s->cached.last_poll,
+		latest = last + schedule_longest(s->config->poll_interval);
+
+	if (s->schedule.state == INSTANCE_WAITING && !s->cached.asked && s->cached.next_poll > latest)
+		s->cached.next_poll = latest;
+}
+
 void source_start(struct source *s)
 {
-	int64_t now = loop_wall_sec(s->x->loop), wait = s->cached.next_poll - now, longest = s->config->poll_interval * 2;
+	int64_t now = loop_wall_sec(s->x->loop), wait, longest = s->config->poll_interval * 2;
 
+	shorten(s);
+	wait = s->cached.next_poll - now;
 	/* a time further ahead than any wait of ours comes from a clock that was wrong: it counts as due */
 	if (longest < REMEMBERED_WAIT_MAX_SEC)
 		longest = REMEMBERED_WAIT_MAX_SEC;

@@ -17,7 +17,7 @@
 #define CACHE_FILE "cache.db"
 
 /* Of the column "discovers". */
-enum { FLAG_DISCOVERS = 1, FLAG_TAKES_CONFIG = 2 };
+enum { FLAG_DISCOVERS = 1, FLAG_TAKES_CONFIG = 2, FLAG_ASKED = 4 };
 
 #define TRIAL_BYTES (CACHE_BATCH_ROWS * 4096)	/* a page a row, with its indexes */
 
@@ -592,6 +592,7 @@ static int instance_get(struct cache *c, const char *name, struct cache_instance
 		.withdrawn = sqlite3_column_int(st, 21) != 0,
 		.discovers = (sqlite3_column_int(st, 22) & FLAG_DISCOVERS) != 0,
 		.takes_config = (sqlite3_column_int(st, 22) & FLAG_TAKES_CONFIG) != 0,
+		.asked = (sqlite3_column_int(st, 22) & FLAG_ASKED) != 0,
 	};
 	column_digest(st, 5, &ret->config);
 	column_digest(st, 6, &ret->secret);
@@ -650,7 +651,8 @@ int cache_instance_save(struct cache *c, const struct cache_instance *i)
 	if (i->credential != NULL)
 		(void)sqlite3_bind_text(st, 21, i->credential, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_int(st, 22, i->withdrawn);
-	(void)sqlite3_bind_int(st, 23, (i->discovers ? FLAG_DISCOVERS : 0) | (i->takes_config ? FLAG_TAKES_CONFIG : 0));
+	(void)sqlite3_bind_int(st, 23, (i->discovers ? FLAG_DISCOVERS : 0) | (i->takes_config ? FLAG_TAKES_CONFIG : 0) |
+					 (i->asked ? FLAG_ASKED : 0));
 	return cache_write(c, st);
 }
 

@@ -70,6 +70,7 @@ struct cache_instance {
 	int64_t last_complete;
 	int64_t last_reconcile;	/* 0 = never: a new or rebuilt cache */
 	int64_t next_poll;	/* not before, remembered over restarts */
+	bool asked;		/* because a server asked for it, after a good poll */
 	int state;		/* enum instance_state */
 	int64_t state_since;
 	uint32_t attempts;	/* failures in a row that this state counts */

@@ -39,6 +39,11 @@ static int64_t spread(int64_t interval_ms, uint32_t random)
 	return interval_ms + (int64_t)((uint64_t)random * (uint64_t)(interval_ms / SPREAD_PART) >> 32);
 }
 
+int64_t schedule_longest(int64_t poll_interval)
+{
+	return (spread(poll_interval * SEC, UINT32_MAX) + SEC - 1) / SEC;
+}
+
 static void enter(struct schedule *s, enum instance_state state, int64_t now)
 {
 	if (s->before != state) {

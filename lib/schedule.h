@@ -53,6 +53,9 @@ struct schedule {
 /* The one transition. Returns milliseconds until SCHEDULE_DUE is to come, or one of the above. */
 int64_t schedule_next(struct schedule *s, const struct schedule_input *in);
 
+/* How long after a good poll the next one may be, at most, unless a server asks for more. Seconds. */
+int64_t schedule_longest(int64_t poll_interval);
+
 /* The state that a person is told: while polling, the one it came from. */
 enum instance_state schedule_shown(const struct schedule *s);
 
