@@ -52,17 +52,42 @@ static int swap_sources(struct syncd *d, struct config *config)
 			r = -EIO;
 		}
 	}
-	for (size_t i = 0; i < n_old; i++) {
-		if (old[i] == NULL)
-			continue;
-		log_notice(source_config(old[i])->name, "is not configured any more%s",
-			   source_cached(old[i])->withdrawn ? "" : "; what it owns in Konnect stays as it is");
+	for (size_t i = 0; i < n_old; i++)
 		source_free(old[i]);
-	}
 	free(old);
 	d->sources = new;
 	d->n_sources = n;
 	return r;
+}
+
+void syncd_say_unconfigured(struct syncd *d)
+{
+	char *name = NULL, *next;
+	int r;
+
+	while ((r = cache_instance_next(d->cache, name != NULL ? name : "", &next)) == 0) {
+		struct cache_instance i = { 0 };
+
+		free(name);
+		name = next;
+		if (config_find(d->config, name) != NULL)
+			continue;
+		r = cache_instance_find(d->cache, name, &i);
+		if (r == 0 && !i.unconfigured) {
+			struct log_fields f = { .instance = name };
+
+			log_event(LOG_NOTICE, &f, name, "is not configured any more%s",
+				  i.withdrawn ? "" : "; what it owns in Konnect stays as it is");
+			i.unconfigured = true;
+			r = cache_instance_save(d->cache, &i);
+		}
+		cache_instance_done(&i);
+		if (r < 0)
+			break;
+	}
+	free(name);
+	if (cache_flush(d->cache) < 0 || (r < 0 && r != -ENOENT))
+		log_error("cache", "which instances are not configured any more cannot be kept: %s", cache_error(d->cache));
 }
 
 int syncd_reload(struct syncd *d, char **ret_error)
@@ -89,6 +114,7 @@ int syncd_reload(struct syncd *d, char **ret_error)
 	d->context.config = config;
 	sink_reconfigure(d->sink, config);
 	(void)swap_sources(d, config);
+	syncd_say_unconfigured(d);
 	config_free(old);
 	log_event(LOG_NOTICE, &reloaded, "config", "reloaded: %zu instances", d->n_sources);
 	syncd_housekeep(d);

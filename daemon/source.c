@@ -45,6 +45,10 @@ int source_new(struct source_context *x, const struct config_instance *config, s
 		free(s);
 		return -EIO;
 	}
+	if (s->cached.unconfigured) {
+		s->cached.unconfigured = false;
+		(void)cache_instance_save(x->cache, &s->cached);
+	}
 	known_verdict = s->cached.verdict >= 0 && s->cached.verdict <= VERDICT_CACHE_FAILED;
 	s->schedule = (struct schedule){
 		.state = remembered_state(s->cached.state),

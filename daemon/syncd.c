@@ -337,6 +337,7 @@ static int run_daemon(struct syncd *d)
 		return r;
 	log_event(LOG_INFO, &started, "adosyncd", "%s started: %zu instances, pushing to %s", VERSION, d->n_sources,
 		  d->config->konnect.url);
+	syncd_say_unconfigured(d);
 	d->control = control_new(d);
 	notify_ready();
 	status_update(d);
@@ -362,6 +363,8 @@ int syncd_run(struct syncd *d)
 
 	if (d->mode == SYNCD_DAEMON)
 		return run_daemon(d);
+	if (d->mode == SYNCD_ONCE)
+		syncd_say_unconfigured(d);
 	for (size_t i = 0; i < d->n_sources; i++)
 		d->polls_left += source_schedule(d->sources[i])->state != INSTANCE_PAUSED;
 	for (size_t i = 0; i < d->n_sources; i++)

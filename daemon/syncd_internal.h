@@ -50,6 +50,9 @@ void syncd_housekeep(struct syncd *d);
  * be freed. */
 int syncd_reload(struct syncd *d, char **ret_error);
 
+/* Says once of each instance that the cache knows and the configuration does not what becomes of it. */
+void syncd_say_unconfigured(struct syncd *d);
+
 /* Opens the control socket. NULL, with a warning in the log, when that is not possible. */
 struct control *control_new(struct syncd *d);
 struct control *control_free(struct control *c);

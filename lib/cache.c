@@ -17,7 +17,7 @@
 #define CACHE_FILE "cache.db"
 
 /* Of the column "discovers". */
-enum { FLAG_DISCOVERS = 1, FLAG_TAKES_CONFIG = 2, FLAG_ASKED = 4 };
+enum { FLAG_DISCOVERS = 1, FLAG_TAKES_CONFIG = 2, FLAG_ASKED = 4, FLAG_UNCONFIGURED = 8 };
 
 #define TRIAL_BYTES (CACHE_BATCH_ROWS * 4096)	/* a page a row, with its indexes */
 
@@ -593,6 +593,7 @@ static int instance_get(struct cache *c, const char *name, struct cache_instance
 		.discovers = (sqlite3_column_int(st, 22) & FLAG_DISCOVERS) != 0,
 		.takes_config = (sqlite3_column_int(st, 22) & FLAG_TAKES_CONFIG) != 0,
 		.asked = (sqlite3_column_int(st, 22) & FLAG_ASKED) != 0,
+		.unconfigured = (sqlite3_column_int(st, 22) & FLAG_UNCONFIGURED) != 0,
 	};
 	column_digest(st, 5, &ret->config);
 	column_digest(st, 6, &ret->secret);
@@ -652,8 +653,23 @@ int cache_instance_save(struct cache *c, const struct cache_instance *i)
 		(void)sqlite3_bind_text(st, 21, i->credential, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_int(st, 22, i->withdrawn);
 	(void)sqlite3_bind_int(st, 23, (i->discovers ? FLAG_DISCOVERS : 0) | (i->takes_config ? FLAG_TAKES_CONFIG : 0) |
-					 (i->asked ? FLAG_ASKED : 0));
+					 (i->asked ? FLAG_ASKED : 0) | (i->unconfigured ? FLAG_UNCONFIGURED : 0));
 	return cache_write(c, st);
+}
+
+int cache_instance_next(struct cache *c, const char *after, char **ret)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_INSTANCE_NEXT);
+	int rc;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_text(st, 1, after, -1, SQLITE_STATIC);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*ret = column_dup(st, 0);
+	(void)sqlite3_reset(st);
+	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
 }
 
 int cache_token_expiry_load(struct cache *c, struct expiry *ret)

@@ -82,6 +82,7 @@ struct cache_instance {
 	bool discovers;		/* Konnect takes only resources that it has discovered: mappings wait for them */
 	bool takes_config;	/* it has taken one that was given by its configuration */
 	bool withdrawn;		/* or on the way there: nothing is pushed until it is resumed */
+	bool unconfigured;	/* it was said that it is not configured any more */
 	int64_t reminded;	/* Unix seconds of the last word on a lost credential */
 };
 
@@ -92,6 +93,9 @@ int cache_instance_save(struct cache *c, const struct cache_instance *i);
 /* The row of that name if there is one. 0, -ENOENT, -EIO. */
 int cache_instance_find(struct cache *c, const char *name, struct cache_instance *ret);
 void cache_instance_done(struct cache_instance *i);
+
+/* The name after that one, to be freed. 0, -ENOENT, -EIO. */
+int cache_instance_next(struct cache *c, const char *after, char **ret);
 
 /* What was warned of about Konnect's token. 0 or -EIO. */
 int cache_token_expiry_load(struct cache *c, struct expiry *ret);

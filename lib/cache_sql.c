@@ -64,6 +64,7 @@ static const char *const texts[SQL_STATEMENTS] = {
 			      "state_since = ?12, attempts = ?13, verdict = ?14, expiry = ?15, expiry_days = ?16, reminded = ?17, "
 			      "last_reconcile = ?18, shared = ?19, replaced = ?20, credential = ?21, "
 			      "withdrawn = ?22, discovers = ?23 WHERE id = ?1",
+	[SQL_INSTANCE_NEXT] = "SELECT name FROM instance WHERE name > ?1 ORDER BY name LIMIT 1",
 	[SQL_TOKEN_GET] = "SELECT token_expiry, token_expiry_days FROM meta",
 	[SQL_TOKEN_SAVE] = "UPDATE meta SET token_expiry = ?1, token_expiry_days = ?2",
 	[SQL_ROW_BY_GUID] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid = ?2",

@@ -156,6 +156,45 @@ def test_an_instance_is_removed_and_returns(world):
     assert world.objects() == before and world.writes() == {}
 
 
+GONE = "is not configured any more; what it owns in Konnect stays as it is"
+
+
+def said(result):
+    """Of which instances it was said that they are not configured any more, however often."""
+    return [e["ADOSYNC_INSTANCE"] for e in result.events if e["message"] == GONE]
+
+
+@pytest.mark.parametrize("how", ["reload", "restart", "once"])
+def test_an_instance_that_is_removed_is_spoken_of_once(world, how):
+    """Whether the daemon runs or not when it is taken out; and again when it has been configured in between."""
+    for name in ("contoso", "fabrikam", "tailspin"):
+        world.synced(name, poll_interval="1h")
+    before = world.objects()
+
+    def run():
+        return world.once() if how == "once" else world.start().stop()
+
+    def take_out(*names):
+        daemon = world.start() if how == "reload" else None
+        sections = {name: world.instances.pop(name) for name in names}
+        world.write_config()
+        if daemon:
+            reload(world, daemon)
+            reload(world, daemon)
+        assert said(daemon.stop() if daemon else run()) == list(names)
+        return sections
+
+    assert said(run()) == []
+    sections = take_out("contoso", "tailspin")
+    assert said(run()) == []
+    world.instances.update(sections)
+    world.write_config()
+    assert said(run()) == []
+    take_out("contoso")
+    assert said(run()) == []
+    assert world.objects() == before and world.writes() == {}
+
+
 def test_paused_stays_paused(world):
     daemon = running(world, "contoso", "fabrikam")
     ctl(world, "pause", "contoso")

@@ -13,6 +13,7 @@ static void test_instance(void)
 	struct cache_instance i;
 	struct expiry e = { 0 };
 	struct cache *c;
+	char *name;
 
 	fresh();
 	c = open_cache();
@@ -33,10 +34,18 @@ static void test_instance(void)
 	i.verdict = 9;
 	i.expiry = (struct expiry){ 10, INT64_MAX };
 	i.reminded = 12;
+	i.asked = i.unconfigured = true;
 	T_EQ_INT(cache_instance_save(c, &i), 0);
 	cache_instance_done(&i);
 	T_OK(cache_instance_load(c, "b", &i) == 0 && i.konnect_id == NULL);
 	cache_instance_done(&i);
+	T_OK(cache_instance_next(c, "", &name) == 0);
+	T_EQ_STR(name, "a");
+	free(name);
+	T_OK(cache_instance_next(c, "a", &name) == 0);
+	T_EQ_STR(name, "b");
+	free(name);
+	T_EQ_INT(cache_instance_next(c, "b", &name), -ENOENT);
 	T_EQ_INT(cache_token_expiry_load(c, &e), 0);
 	T_OK(e.date == 0);
 	e = (struct expiry){ 86400, 7 };
@@ -45,6 +54,7 @@ static void test_instance(void)
 	c = open_cache();
 	T_EQ_INT(cache_instance_load(c, "a", &i), 0);
 	T_EQ_STR(i.konnect_id, "k-1");
+	T_OK(i.asked && i.unconfigured && !i.discovers && !i.takes_config);
 	T_EQ_STR(i.ack, "{}");
 	T_EQ_STR(i.resource_type, "repository");
 	T_EQ_STR(i.resource_keys, "[]");
