@@ -116,7 +116,7 @@ int syncd_reload(struct syncd *d, char **ret_error)
 	(void)swap_sources(d, config);
 	syncd_say_unconfigured(d);
 	config_free(old);
-	log_event(LOG_NOTICE, &reloaded, "config", "reloaded: %zu instances", d->n_sources);
+	log_event(LOG_NOTICE, &reloaded, "config", "reloaded: %s", COUNT_OF(d->n_sources, "instance"));
 	syncd_housekeep(d);
 	notify_ready();
 	return 0;

@@ -38,8 +38,8 @@ bool report_once(FILE *f, struct cache *c, const struct source *s)
 		fprintf(f, "%s: ok: ", name);
 	else
 		fprintf(f, "%s: not through: ", name);
-	fprintf(f, "%u repositories, %u created, %u changed, %u adopted, %u missing, %u parked, %u pending\n", r->listed, p->created,
-		p->changed, p->adopted, n.missing, n.parked, n.pending);
+	fprintf(f, "%s, %u created, %u changed, %u adopted, %u missing, %u parked, %u pending\n", COUNT_OF(r->listed, "repository"),
+		p->created, p->changed, p->adopted, n.missing, n.parked, n.pending);
 	if (refused != NULL)
 		fprintf(f, "%s: refused: %s\n", name, printable(text, sizeof(text), refused));
 	if (trouble != NULL)
@@ -133,7 +133,7 @@ void report_plan(FILE *f, struct cache *c, const struct config_instance *config,
 		print_absent(f, config->name, &row);
 	}
 	if (r != NULL)
-		fprintf(f, "%s: %u repositories listed: %u to create, %u to adopt, %u to change, %u missing\n", config->name, r->listed,
+		fprintf(f, "%s: %s listed: %u to create, %u to adopt, %u to change, %u missing\n", config->name, COUNT_OF(r->listed, "repository"),
 			created, adopted, changed, missing);
 	free(a);
 }

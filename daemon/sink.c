@@ -396,8 +396,8 @@ static void queue_drained(struct sink_queue *q)
 
 	if (q->quiet && q->sink->mode != SINK_READ_ONLY) {
 		f.event = q->stats.created > 0 || q->stats.adopted > 0 ? EVENT_CREATED : EVENT_CHANGED;
-		log_event(LOG_INFO, &f, q->config->name, "%u services created, %u changed, %u adopted, %u parked",
-			  q->stats.created, q->stats.changed, q->stats.adopted, q->stats.parked);
+		log_event(LOG_INFO, &f, q->config->name, "%s created, %u changed, %u adopted, %u parked",
+			  COUNT_OF(q->stats.created, "service"), q->stats.changed, q->stats.adopted, q->stats.parked);
 	}
 	q->quiet = false;
 	if (q->sink->on_idle != NULL)

@@ -326,10 +326,10 @@ static bool reconcile_goes_on(struct job *j)
 		return true;
 	hold_creations(q);
 	if (r->n_events > 0)
-		job_log(j, LOG_NOTICE, EVENT_NONE, "compared with Konnect: %u services, %u adopted, %u repaired", r->n_services,
-			  q->stats.adopted, q->stats.repaired);
+		job_log(j, LOG_NOTICE, EVENT_NONE, "compared with Konnect: %s, %u adopted, %u repaired",
+			  COUNT_OF(r->n_services, "service"), q->stats.adopted, q->stats.repaired);
 	else
-		job_log(j, LOG_DEBUG, EVENT_NONE, "compared with Konnect: %u services, all as they should be", r->n_services);
+		job_log(j, LOG_DEBUG, EVENT_NONE, "compared with Konnect: %s, all as it should be", COUNT_OF(r->n_services, "service"));
 	q->reconciled = 0;
 	q->reconcile = false;
 	q->instance->last_reconcile = r->now;

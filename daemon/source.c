@@ -295,8 +295,8 @@ static void warn_of_expiry(struct source *s, int64_t now)
 	if (s->config->pat_expires == NULL || parse_date(s->config->pat_expires, &date) < 0 ||
 	    !expiry_due(&s->cached.expiry, date, now, &left))
 		return;
-	source_log(s, LOG_WARNING, EVENT_PAT_EXPIRING, NULL, "the PAT expires on %s, in %lld days; write a new one into %s and change "
-		   "pat_expires", s->config->pat_expires, (long long)left, s->config->pat_file);
+	source_log(s, LOG_WARNING, EVENT_PAT_EXPIRING, NULL, "the PAT expires on %s, in %s; write a new one into %s and change "
+		   "pat_expires", s->config->pat_expires, COUNT_OF(left, "day"), s->config->pat_file);
 	keep(s);
 }
 
@@ -446,7 +446,7 @@ int source_approve(struct source *s, const char *hash, uint32_t *ret_n)
 void source_approved(struct source *s, uint32_t n)
 {
 	if (n > 0)
-		source_log(s, LOG_NOTICE, EVENT_APPROVED, NULL, "approved: %u actions are let through", n);
+		source_log(s, LOG_NOTICE, EVENT_APPROVED, NULL, "approved: %s %s let through", COUNT_OF(n, "action"), n == 1 ? "is" : "are");
 	s->result.held_removals = s->result.held_exclusions = 0;
 	s->result.everything_gone = false;
 	source_recount(s);
@@ -516,8 +516,8 @@ static void completed(struct source *s)
 	}
 	share(s);
 	reconcile_if_due(s);
-	source_log(s, priority, EVENT_POLL_OK, NULL, "%u repositories listed: %u new, %u changed, %u missing, %u removed, %u returned",
-		   r->listed, r->added, r->changed, r->missing, r->removed, r->returned);
+	source_log(s, priority, EVENT_POLL_OK, NULL, "%s listed: %u new, %u changed, %u missing, %u removed, %u returned",
+		   COUNT_OF(r->listed, "repository"), r->added, r->changed, r->missing, r->removed, r->returned);
 	judge_hold(s);
 }
 

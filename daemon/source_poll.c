@@ -188,7 +188,7 @@ static void skip_bins(struct source *s)
 	while (intake_next_project(s->intake) != NULL)
 		n++;
 	if (n > 0)
-		source_log(s, LOG_DEBUG, EVENT_NONE, NULL, "the organization asks to wait: %u recycle bins are left to the next poll", n);
+		source_log(s, LOG_DEBUG, EVENT_NONE, NULL, "the organization asks to wait: %s left to the next poll", COUNT_OF(n, "recycle bin"));
 	apply_further(s);
 }
 

@@ -44,7 +44,7 @@ static void status_update(struct syncd *d)
 		(void)snprintf(text, sizeof(text), "; pushed %u of %u (%u%%)", done, total, done < total ? done * 100 / total : 100);
 	if (sink_state(d->sink) != SINK_READY)
 		(void)snprintf(text, sizeof(text), "; Konnect: %s", sink_state_name(sink_state(d->sink)));
-	notify_status("%zu instance%s, %u not healthy%s%s", d->n_sources, d->n_sources == 1 ? "" : "s", failing, trouble, text);
+	notify_status("%s, %u not healthy%s%s", COUNT_OF(d->n_sources, "instance"), failing, trouble, text);
 }
 
 static void on_status(void *arg)
@@ -177,8 +177,8 @@ static void warn_of_token_expiry(struct syncd *d)
 	if (k->token_expires == NULL || parse_date(k->token_expires, &date) < 0 ||
 	    !expiry_due(&d->token_expiry, date, loop_wall_sec(d->loop), &left))
 		return;
-	log_event(LOG_WARNING, &f, "konnect", "the token expires on %s, in %lld days; write a new one into %s and change "
-		  "token_expires", k->token_expires, (long long)left, k->token_file);
+	log_event(LOG_WARNING, &f, "konnect", "the token expires on %s, in %s; write a new one into %s and change "
+		  "token_expires", k->token_expires, COUNT_OF(left, "day"), k->token_file);
 	if (cache_token_expiry_save(d->cache, &d->token_expiry) < 0 || cache_flush(d->cache) < 0)
 		log_error("cache", "what was warned of cannot be kept: %s", cache_error(d->cache));
 }
@@ -335,7 +335,7 @@ static int run_daemon(struct syncd *d)
 	/* who is told to watch it there must not watch something else */
 	if (r != 0)
 		return r;
-	log_event(LOG_INFO, &started, "adosyncd", "%s started: %zu instances, pushing to %s", VERSION, d->n_sources,
+	log_event(LOG_INFO, &started, "adosyncd", "%s started: %s, pushing to %s", VERSION, COUNT_OF(d->n_sources, "instance"),
 		  d->config->konnect.url);
 	syncd_say_unconfigured(d);
 	d->control = control_new(d);

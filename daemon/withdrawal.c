@@ -127,7 +127,8 @@ static void forget(struct withdrawal *w)
 		fail_to_forget(w);
 		return;
 	}
-	log_event(LOG_NOTICE, &f, w->name, "withdrawn: %zu objects were removed from Konnect", w->plan.n);
+	log_event(LOG_NOTICE, &f, w->name, "withdrawn: %s %s removed from Konnect", COUNT_OF(w->plan.n, "object"),
+		  w->plan.n == 1 ? "was" : "were");
 	finish(w, json_pack("{s:b,s:i,s:s}", "ok", 1, "removed", (int)w->plan.n, "text",
 			    s != NULL ? "withdrawn; the instance is paused now, take it out of the configuration, or resume it to begin anew"
 				      : "withdrawn"));

@@ -491,7 +491,7 @@ static bool page_taken(struct reconcile *r, const json_t *answer, size_t n, bool
 	}
 	*ret_last = n < KONNECT_PAGE_SIZE || (json_int_t)r->seen_elements == r->total;
 	if (*ret_last && r->total >= 0 && r->total != (json_int_t)r->seen_elements) {
-		fail(r, xasprintf("Konnect's list has %zu objects but says %" JSON_INTEGER_FORMAT, r->seen_elements, r->total));
+		fail(r, xasprintf("Konnect's list has %s but says %" JSON_INTEGER_FORMAT, COUNT_OF(r->seen_elements, "object"), r->total));
 		return false;
 	}
 	return true;

@@ -1,6 +1,7 @@
 #include "util.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -161,6 +162,20 @@ const char *format_span(char *buf, size_t n, int64_t sec)
 		used += (size_t)snprintf(buf + used, n - used, "%s%lld%s", used > 0 ? " " : "", (long long)v,
 					 units[i].name);
 	}
+	return buf;
+}
+
+const char *format_count(char *buf, size_t n, uint64_t count, const char *word)
+{
+	size_t len = strlen(word);
+	bool ies = len > 1 && word[len - 1] == 'y' && strchr("aeiou", word[len - 2]) == NULL;
+
+	if (count == 1)
+		(void)snprintf(buf, n, "1 %s", word);
+	else if (ies)
+		(void)snprintf(buf, n, "%" PRIu64 " %.*sies", count, (int)len - 1, word);
+	else
+		(void)snprintf(buf, n, "%" PRIu64 " %ss", count, word);
 	return buf;
 }
 

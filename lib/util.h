@@ -55,6 +55,12 @@ size_t utf8_prefix(const char *s, size_t max);
  * as a blank; never lengthens. Returns buf. */
 const char *printable(char *buf, size_t n, const char *s);
 
+/* "1 day", "2 days", "2 repositories". Returns buf. */
+const char *format_count(char *buf, size_t n, uint64_t count, const char *word);
+
+/* The same where it is needed, for the rest of the block. */
+#define COUNT_OF(count, word) format_count((char[64]){ 0 }, 64, (uint64_t)(count), word)
+
 /* ASCII only, whatever the locale. */
 char ascii_lower(char c);
 bool ascii_is_alnum(char c);

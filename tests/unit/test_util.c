@@ -34,6 +34,11 @@ static void test_spans(void)
 		T_OK_MSG(parse_span(bad[i], &v) < 0, bad[i]);
 	T_EQ_STR(format_span(buf, sizeof(buf), 3630), "1h 30s");
 	T_EQ_STR(format_span(buf, sizeof(buf), 0), "0s");
+	T_EQ_STR(COUNT_OF(0, "day"), "0 days");
+	T_EQ_STR(COUNT_OF(1, "day"), "1 day");
+	T_EQ_STR(COUNT_OF(1, "repository"), "1 repository");
+	T_EQ_STR(COUNT_OF(2, "repository"), "2 repositories");
+	T_EQ_STR(COUNT_OF(UINT64_MAX, "recycle bin"), "18446744073709551615 recycle bins");
 }
 
 static void test_dates(void)
