@@ -149,18 +149,39 @@ static bool is_true(struct org *o, const json_t *actions)
 	return json_array_size(actions) > 0;
 }
 
-static void look(struct org *o)
+static void mark(struct org *o, const json_t *actions, bool approved)
 {
-	json_t *plan = life_command(&y.life, json_pack("{s:s,s:[s]}", "command", "plan", "instances", o->name)), *action;
-	const json_t *actions = json_object_get(plan, "actions");
+	const json_t *action;
 	size_t i;
 
-	y.f.holds += json_is_string(json_object_get(plan, "why")) && json_array_size(actions) > 0;
-	if (is_true(o, actions) && life_approve(&y.life, o->name)) {
+	json_array_foreach(actions, i, action)
+		azure_repo(o, json_string_value(json_object_get(action, "id")))->now.approved = approved;
+}
+
+/* Approves what was looked at. It is marked before: what is let through may be in Konnect before the answer is here. */
+static void approve(struct org *o, const json_t *plan)
+{
+	const json_t *actions = json_object_get(plan, "actions");
+	json_t *answer;
+
+	mark(o, actions, true);
+	answer = life_command(&y.life, json_pack("{s:s,s:[s],s:O}", "command", "approve", "instances", o->name, "hash",
+						 json_object_get(plan, "hash")));
+	if (json_is_true(json_object_get(answer, "ok")))
 		y.f.approvals++;
-		json_array_foreach(actions, i, action)
-			azure_repo(o, json_string_value(json_object_get(action, "id")))->now.approved = true;
-	}
+	else
+		mark(o, actions, false);
+	json_decref(answer);
+}
+
+static void look(struct org *o)
+{
+	json_t *plan = life_command(&y.life, json_pack("{s:s,s:[s]}", "command", "plan", "instances", o->name));
+	const json_t *actions = json_object_get(plan, "actions");
+
+	y.f.holds += json_is_string(json_object_get(plan, "why")) && json_array_size(actions) > 0;
+	if (is_true(o, actions))
+		approve(o, plan);
 	json_decref(plan);
 }
 
