@@ -1,93 +1,123 @@
 #include "repo.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
 
 #include "limits.h"
+#include "pick.h"
 #include "util.h"
 
-static const char *text(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
+enum field {
+	FIELD_ID, FIELD_NAME, FIELD_BRANCH, FIELD_WEB_URL, FIELD_REMOTE_URL, FIELD_DISABLED, FIELD_MAINTENANCE, FIELD_FORK,
+	FIELD_PROJECT_ID, FIELD_PROJECT_NAME, FIELD_PROJECT_DESCRIPTION, FIELD_PROJECT_VISIBILITY, FIELDS,
+};
 
-	return s != NULL && *s != '\0' ? s : NULL;
-}
+static const struct pick fields[FIELDS] = {
+	[FIELD_ID] = { .key = "id" },
+	[FIELD_NAME] = { .key = "name" },
+	[FIELD_BRANCH] = { .key = "defaultBranch" },
+	[FIELD_WEB_URL] = { .key = "webUrl" },
+	[FIELD_REMOTE_URL] = { .key = "remoteUrl" },
+	/* old servers leave the flags out: only true means true */
+	[FIELD_DISABLED] = { .key = "isDisabled" },
+	[FIELD_MAINTENANCE] = { .key = "isInMaintenance" },
+	[FIELD_FORK] = { .key = "isFork" },
+	[FIELD_PROJECT_ID] = { .object = "project", .key = "id" },
+	[FIELD_PROJECT_NAME] = { .object = "project", .key = "name" },
+	[FIELD_PROJECT_DESCRIPTION] = { .object = "project", .key = "description" },
+	[FIELD_PROJECT_VISIBILITY] = { .object = "project", .key = "visibility" },
+};
 
-/* Cut on a code point: whoever takes the text further refuses half of one. */
-static char *text_dup(json_t *o, const char *key, size_t max)
+/* Its text, cut on a code point: whoever takes it further refuses half of one. NULL for none, and for an empty one. */
+static char *text_dup(const struct pick *k, size_t max)
 {
-	const char *s = text(o, key);
-	size_t n = s != NULL ? strlen(s) : 0;
+	size_t n = k->len;
 
 	if (n > max)
-		for (n = max; n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80; n--)
+		for (n = max; n > 0 && ((unsigned char)k->text[n] & 0xc0) == 0x80; n--)
 			;
-	return s != NULL ? xstrndup(s, n) : NULL;
+	return n > 0 ? xstrndup(k->text, n) : NULL;
+}
+
+static bool is_usable(const struct pick *k)
+{
+	return k->len > 0 && k->len <= NAME_MAX_BYTES;
+}
+
+static int guid_of(const struct pick *k, uint8_t ret[16])
+{
+	char text[GUID_TEXT_LEN + 1] = "";
+
+	if (k->len != GUID_TEXT_LEN)
+		return -EINVAL;
+	memcpy(text, k->text, GUID_TEXT_LEN);
+	return guid_parse(text, ret);
 }
 
 /* remoteUrl carries the organization as user name; a link in a catalog must not. NULL when it is no web address, or
  * too long: half of one leads elsewhere. */
-static char *web_link(const char *url)
+static char *web_link(const struct pick *k)
 {
+	_cleanup_free_ char *url = k->len <= URL_MAX_BYTES ? text_dup(k, URL_MAX_BYTES) : NULL;
 	const char *host, *at;
 
-	if (url == NULL || strlen(url) > URL_MAX_BYTES ||
-	    (!ascii_has_prefix_nocase(url, "https://") && !ascii_has_prefix_nocase(url, "http://")))
+	if (url == NULL || (!ascii_has_prefix_nocase(url, "https://") && !ascii_has_prefix_nocase(url, "http://")))
 		return NULL;
 	host = strstr(url, "://") + 3;
 	at = memrchr(host, '@', strcspn(host, "/?#"));
 	return at != NULL ? xasprintf("%.*s%s", (int)(host - url), url, at + 1) : xstrdup(url);
 }
 
-static int fill(json_t *j, struct repo *r, const char **ret_error)
+static int fill(const struct pick *f, struct repo *r, const char **ret_error)
 {
-	json_t *project = json_object_get(j, "project");
-	const char *id = text(j, "id"), *description = text(project, "description");
 	uint8_t project_guid[16];
+	char *description;
 
-	if (id == NULL || guid_parse(id, r->guid) < 0) {
+	if (guid_of(&f[FIELD_ID], r->guid) < 0) {
 		*ret_error = "a repository has no GUID in \"id\"";
 		return -EBADMSG;
 	}
-	if (text(j, "name") == NULL || strlen(text(j, "name")) > NAME_MAX_BYTES) {
+	if (!is_usable(&f[FIELD_NAME])) {
 		*ret_error = "a repository has no usable \"name\"";
 		return -EBADMSG;
 	}
-	if (text(project, "name") == NULL || strlen(text(project, "name")) > NAME_MAX_BYTES ||
-	    text(project, "id") == NULL || guid_parse(text(project, "id"), project_guid) < 0) {
+	if (!is_usable(&f[FIELD_PROJECT_NAME]) || guid_of(&f[FIELD_PROJECT_ID], project_guid) < 0) {
 		*ret_error = "a repository has no usable \"project\"";
 		return -EBADMSG;
 	}
-	r->name = text_dup(j, "name", NAME_MAX_BYTES);
-	r->project_name = text_dup(project, "name", NAME_MAX_BYTES);
+	r->name = text_dup(&f[FIELD_NAME], NAME_MAX_BYTES);
+	r->project_name = text_dup(&f[FIELD_PROJECT_NAME], NAME_MAX_BYTES);
 	r->project_id = xcalloc(GUID_TEXT_LEN + 1, 1);
 	guid_format(project_guid, r->project_id);
+	/* four bytes are the most that a character has */
+	description = text_dup(&f[FIELD_PROJECT_DESCRIPTION], (size_t)4 * KONNECT_DESCRIPTION_MAX);
 	if (description != NULL)
-		r->description = xstrndup(description, utf8_prefix(description, KONNECT_DESCRIPTION_MAX));
-	r->visibility = text_dup(project, "visibility", NAME_MAX_BYTES);
-	r->default_branch = text_dup(j, "defaultBranch", NAME_MAX_BYTES);
-	r->web_url = web_link(text(j, "webUrl"));
+		description[utf8_prefix(description, KONNECT_DESCRIPTION_MAX)] = '\0';
+	r->description = description;
+	r->visibility = text_dup(&f[FIELD_PROJECT_VISIBILITY], NAME_MAX_BYTES);
+	r->default_branch = text_dup(&f[FIELD_BRANCH], NAME_MAX_BYTES);
+	r->web_url = web_link(&f[FIELD_WEB_URL]);
 	if (r->web_url == NULL)
-		r->web_url = web_link(text(j, "remoteUrl"));
-	/* old servers leave the flags out: only true means true */
-	r->disabled = json_is_true(json_object_get(j, "isDisabled"));
-	r->maintenance = json_is_true(json_object_get(j, "isInMaintenance"));
-	r->fork = json_is_true(json_object_get(j, "isFork"));
+		r->web_url = web_link(&f[FIELD_REMOTE_URL]);
+	r->disabled = f[FIELD_DISABLED].is_true;
+	r->maintenance = f[FIELD_MAINTENANCE].is_true;
+	r->fork = f[FIELD_FORK].is_true;
 	return 0;
 }
 
 int repo_parse(const char *p, size_t n, struct repo *ret, const char **ret_error)
 {
+	struct pick picks[FIELDS];
 	struct repo r = { 0 };
-	json_t *j = json_loadb(p, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	json_t *j;
 	int e;
 
-	if (j == NULL) {
+	memcpy(picks, fields, sizeof(picks));
+	if (pick_values(p, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, picks, FIELDS, &j) < 0) {
 		*ret_error = "an element is not JSON";
 		return -EBADMSG;
 	}
-	e = fill(j, &r, ret_error);
+	e = fill(picks, &r, ret_error);
 	json_decref(j);
 	if (e < 0) {
 		repo_done(&r);

@@ -461,6 +461,14 @@ int guid_parse(const char *s, uint8_t ret[16])
 
 void guid_format(const uint8_t g[16], char ret[37])
 {
-	(void)snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", g[0], g[1], g[2],
-		       g[3], g[4], g[5], g[6], g[7], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+	static const char hex[] = "0123456789abcdef";
+	char *p = ret;
+
+	for (size_t i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*p++ = '-';
+		*p++ = hex[g[i] >> 4];
+		*p++ = hex[g[i] & 15];
+	}
+	*p = '\0';
 }

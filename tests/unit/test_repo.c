@@ -2,6 +2,7 @@
 
 #include "limits.h"
 #include "repo.h"
+#include "quotes.h"
 #include "t.h"
 #include "util.h"
 
@@ -10,17 +11,6 @@
 #define PROJECT "'project':{'id':'" PROJECT_ID "','name':'Payments'}"
 #define REPO "'id':'" ID "','name':'user-api'," PROJECT
 #define URL "https://dev.azure.com/contoso/Payments/_git/user-api"
-
-/* The rows are written with ' for ". */
-static char *unquote(const char *s)
-{
-	char *text = xstrdup(s);
-
-	for (char *p = text; *p != '\0'; p++)
-		if (*p == '\'')
-			*p = '"';
-	return text;
-}
 
 static int parse(const char *s, struct repo *ret, const char **ret_error)
 {
