@@ -447,13 +447,17 @@ static bool about_konnect(struct job *j, const struct transfer *t, const struct 
 }
 
 /* The answer as JSON, or NULL. What a refusal says is shown and kept: a proxy may have echoed our token in it. */
-static json_t *parse(struct sink *s, const struct http_result *r)
+static json_t *parse(const struct job *j, const struct http_result *r)
 {
+	struct sink *s = j->queue->sink;
 	_cleanup_free_ char *body = NULL;
 	char *token = NULL, *error = NULL;
+	json_t *answer = NULL;
 
+	if (r->status >= 200 && r->status < 300 && j->kind == JOB_ROW && converge_reads_ids(&j->row))
+		answer = konnect_ids(r->body, r->body_len);
 	if (r->status < 400)
-		return json_loadb(r->body, r->body_len, 0, NULL);
+		return answer != NULL ? answer : json_loadb(r->body, r->body_len, 0, NULL);
 	body = xstrndup(r->body, r->body_len);
 	if (secret_read(s->config->directory, s->config->konnect.token_file, &token, &error) == 0)
 		secret_scrub(body, token);
@@ -476,7 +480,7 @@ static void on_done(struct transfer *t, const struct http_result *r, void *arg)
 {
 	struct job *j = arg;
 	struct sink *s = j->queue->sink;
-	json_t *answer = r->error == NULL ? parse(s, r) : NULL;
+	json_t *answer = r->error == NULL ? parse(j, r) : NULL;
 
 	j->transfer = NULL;
 	s->in_flight--;

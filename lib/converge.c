@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "canonical.h"
 #include "converge_gone.h"
 #include "document.h"
 #include "limits.h"
@@ -231,20 +232,26 @@ static const char *mapped_service(const struct converge *c)
 
 static char *mapping_body(const struct converge *c)
 {
-	json_t *body = json_pack("{s:s}", "service", mapped_service(c));
-	char *text;
+	struct buf b = canonical_begin();
+	_cleanup_free_ char *config = NULL;
+	bool by_guid;
 
+	canonical_open(&b);
 	/* a resource that came with a mapping may be gone with it: its configuration always fits */
-	if (c->row.resource_id != NULL && c->instance->discovers)
-		json_object_set_new(body, "resource", json_string(c->row.resource_id));
-	else
-		json_object_set_new(body, "resource", json_pack("{s:s,s:s,s:o}", "integration_instance", c->instance->konnect_id, "type",
-								c->instance->resource_type, "config",
-								konnect_resource_config(c->instance->resource_keys, c->config,
-											&c->row.repo)));
-	text = document_canonical(body);
-	json_decref(body);
-	return text;
+	if (c->row.resource_id != NULL && c->instance->discovers) {
+		canonical_member(&b, "resource", c->row.resource_id);
+	} else {
+		config = konnect_resource_text(c->instance->resource_keys, c->config, &c->row.repo, &by_guid);
+		canonical_key(&b, "resource");
+		canonical_open(&b);
+		canonical_json(&b, "config", config);
+		canonical_member(&b, "integration_instance", c->instance->konnect_id);
+		canonical_member(&b, "type", c->instance->resource_type);
+		canonical_close(&b);
+	}
+	canonical_member(&b, "service", mapped_service(c));
+	canonical_close(&b);
+	return b.data;
 }
 
 static char *patch_body(const struct converge *c)
@@ -313,6 +320,11 @@ bool converge_request(const struct converge *c, struct konnect_request *ret)
 		break;
 	}
 	return false;
+}
+
+bool converge_reads_ids(const struct converge *c)
+{
+	return c->step == CONVERGE_CREATE || c->step == CONVERGE_MAP;
 }
 
 /* The name is somebody else's: take the next one, of two. */

@@ -66,6 +66,9 @@ void converge_done(struct converge *c);
 /* The next request, or false when the step is CONVERGE_DONE or CONVERGE_PARKED. */
 bool converge_request(const struct converge *c, struct konnect_request *ret);
 
+/* Whether of the answer to it, if that is good, only what konnect_ids() finds is read. */
+bool converge_reads_ids(const struct converge *c);
+
 /* Learns from the answer to that request. Only answers about the object come here: what speaks of the service as a whole
  * (401, 403, 429, 5xx, no answer) is the sink's business. */
 void converge_answer(struct converge *c, int status, const json_t *answer);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cache.h"
+#include "canonical.h"
 #include "limits.h"
 #include "util.h"
 
@@ -87,11 +88,11 @@ char *document_display_name(const struct repo *r)
 	return s;
 }
 
-char *document_label_value(const char *s)
+/* Writes at most KONNECT_LABEL_MAX bytes and a NUL; how many bytes. */
+static size_t label_value(char *v, const char *s)
 {
-	char *v = xcalloc(strlen(s) + 1, 1);
-	size_t len = 0;
 	bool in_run = false;
+	size_t len = 0;
 
 	for (; *s != '\0' && len < KONNECT_LABEL_MAX; s++) {
 		if (ascii_is_alnum(*s) || *s == '-' || *s == '.' || *s == '_') {
@@ -108,27 +109,71 @@ char *document_label_value(const char *s)
 	while (len > 0 && !ascii_is_alnum(v[len - 1]))
 		len--;
 	v[len] = '\0';
-	if (len > 0)
-		return v;
-	free(v);
-	return NULL;
+	return len;
 }
 
-static void label_add(json_t *labels, const char *key, const char *value)
+char *document_label_value(const char *s)
 {
-	_cleanup_free_ char *v = value != NULL ? document_label_value(value) : NULL;
+	char v[KONNECT_LABEL_MAX + 1];
 
-	if (v != NULL)
-		json_object_set_new(labels, key, json_string(v));
+	return label_value(v, s) > 0 ? xstrdup(v) : NULL;
 }
 
-static void labels_common(json_t *labels, const struct config_instance *c)
+/* Of one document, sorted by key. */
+struct labels {
+	size_t n;
+	struct {
+		const char *key;
+		char value[KONNECT_LABEL_MAX + 1];
+	} list[KONNECT_LABELS_MAX];
+};
+
+/* The value of that key, which is new or the one that is there; NULL when there is no room. */
+static char *label_slot(struct labels *l, const char *key)
 {
-	for (size_t i = 0; i < c->n_labels; i++)
-		json_object_set_new(labels, c->labels[i].key, json_string(c->labels[i].value));
-	label_add(labels, LABEL_MANAGED_BY, LABEL_MANAGED_BY_US);
-	label_add(labels, LABEL_INSTANCE, c->name);
-	label_add(labels, LABEL_ORGANIZATION, c->organization);
+	size_t at = 0;
+
+	while (at < l->n && strcmp(l->list[at].key, key) < 0)
+		at++;
+	if (at == l->n || strcmp(l->list[at].key, key) != 0) {
+		if (l->n == ELEMENTSOF(l->list))
+			return NULL;
+		memmove(&l->list[at + 1], &l->list[at], (l->n - at) * sizeof(l->list[0]));
+		l->list[at].key = key;
+		l->n++;
+	}
+	return l->list[at].value;
+}
+
+static void label_add(struct labels *l, const char *key, const char *value)
+{
+	char v[KONNECT_LABEL_MAX + 1], *slot = value != NULL && label_value(v, value) > 0 ? label_slot(l, key) : NULL;
+
+	if (slot != NULL)
+		memcpy(slot, v, sizeof(v));
+}
+
+static void labels_common(struct labels *l, const struct config_instance *c)
+{
+	l->n = 0;
+	for (size_t i = 0; i < c->n_labels; i++) {
+		char *slot = label_slot(l, c->labels[i].key);
+
+		if (slot != NULL)
+			(void)snprintf(slot, sizeof(l->list[0].value), "%s", c->labels[i].value);
+	}
+	label_add(l, LABEL_MANAGED_BY, LABEL_MANAGED_BY_US);
+	label_add(l, LABEL_INSTANCE, c->name);
+	label_add(l, LABEL_ORGANIZATION, c->organization);
+}
+
+static void labels_write(struct buf *b, const struct labels *l)
+{
+	canonical_key(b, "labels");
+	canonical_open(b);
+	for (size_t i = 0; i < l->n; i++)
+		canonical_member(b, l->list[i].key, l->list[i].value);
+	canonical_close(b);
 }
 
 static const char *branch_name(const char *ref)
@@ -138,90 +183,91 @@ static const char *branch_name(const char *ref)
 	return strncmp(ref, prefix, sizeof(prefix) - 1) == 0 ? ref + sizeof(prefix) - 1 : ref;
 }
 
-/* jansson refuses strings that are not UTF-8; ours came out of jansson, or out of a file of the operator's. */
-static json_t *json_text(const char *s)
+/* A document of these parts; r is the repository whose git_repo it has, or NULL. */
+static char *assemble(const char *name, const char *display_name, const char *description, const struct labels *labels,
+		      const struct repo *r)
 {
-	json_t *j = s != NULL ? json_string(s) : NULL;
+	struct buf b = canonical_begin();
 
-	return j != NULL ? j : json_null();
-}
-
-/* A document of these parts; takes labels and fields. */
-static char *assemble(const char *name, const char *display_name, const char *description, json_t *labels, json_t *fields)
-{
-	json_t *doc = json_object();
-	char *text;
-
-	json_object_set_new(doc, "name", json_string(name));
-	json_object_set_new(doc, "display_name", json_text(display_name));
-	json_object_set_new(doc, "description", json_text(description));
-	json_object_set_new(doc, "labels", labels);
-	json_object_set_new(doc, "custom_fields", fields);
-	text = document_canonical(doc);
-	json_decref(doc);
-	return text;
+	canonical_open(&b);
+	canonical_key(&b, "custom_fields");
+	canonical_open(&b);
+	if (r != NULL && r->web_url != NULL) {
+		canonical_key(&b, "git_repo");
+		canonical_open(&b);
+		canonical_member(&b, "link", r->web_url);
+		canonical_member(&b, "name", r->name);
+		canonical_close(&b);
+	}
+	canonical_close(&b);
+	canonical_member(&b, "description", description);
+	canonical_member(&b, "display_name", display_name);
+	labels_write(&b, labels);
+	canonical_member(&b, "name", name);
+	canonical_close(&b);
+	return b.data;
 }
 
 char *document_service(const struct config_instance *c, const struct repo *r, const char *service_name,
 		       enum repo_state state)
 {
-	json_t *labels = json_object(), *fields = json_object();
 	_cleanup_free_ char *display_name = document_display_name(r);
+	struct labels labels;
 	char guid[37];
 
 	guid_format(r->guid, guid);
-	labels_common(labels, c);
-	label_add(labels, LABEL_PROJECT, r->project_name);
-	label_add(labels, LABEL_PROJECT_ID, r->project_id);
-	label_add(labels, LABEL_REPOSITORY_ID, guid);
-	label_add(labels, LABEL_DEFAULT_BRANCH, r->default_branch != NULL ? branch_name(r->default_branch) : NULL);
-	label_add(labels, LABEL_STATE, repo_state_name(state));
-	label_add(labels, LABEL_VISIBILITY, r->visibility);
-	label_add(labels, LABEL_FORK, r->fork ? "true" : "false");
-	if (r->web_url != NULL)
-		json_object_set_new(fields, "git_repo",
-				    json_pack("{s:o,s:o}", "name", json_text(r->name), "link", json_text(r->web_url)));
-	return assemble(service_name, display_name, r->description, labels, fields);
+	labels_common(&labels, c);
+	label_add(&labels, LABEL_PROJECT, r->project_name);
+	label_add(&labels, LABEL_PROJECT_ID, r->project_id);
+	label_add(&labels, LABEL_REPOSITORY_ID, guid);
+	label_add(&labels, LABEL_DEFAULT_BRANCH, r->default_branch != NULL ? branch_name(r->default_branch) : NULL);
+	label_add(&labels, LABEL_STATE, repo_state_name(state));
+	label_add(&labels, LABEL_VISIBILITY, r->visibility);
+	label_add(&labels, LABEL_FORK, r->fork ? "true" : "false");
+	return assemble(service_name, display_name, r->description, &labels, r);
 }
 
 static char *document_project(const struct config_instance *c, const struct repo *r, const char *service_name, enum repo_state state)
 {
 	_cleanup_free_ char *display_name = xstrndup(r->project_name, utf8_prefix(r->project_name, KONNECT_DISPLAY_NAME_MAX));
-	json_t *labels = json_object();
+	struct labels labels;
 
-	labels_common(labels, c);
-	label_add(labels, LABEL_PROJECT, r->project_name);
-	label_add(labels, LABEL_PROJECT_ID, r->project_id);
-	label_add(labels, LABEL_STATE, repo_state_name(state));
-	label_add(labels, LABEL_VISIBILITY, r->visibility);
-	return assemble(service_name, display_name, r->description, labels, json_object());
+	labels_common(&labels, c);
+	label_add(&labels, LABEL_PROJECT, r->project_name);
+	label_add(&labels, LABEL_PROJECT_ID, r->project_id);
+	label_add(&labels, LABEL_STATE, repo_state_name(state));
+	label_add(&labels, LABEL_VISIBILITY, r->visibility);
+	return assemble(service_name, display_name, r->description, &labels, NULL);
 }
 
 /* Only what a new one needs: one that exists keeps its fields. */
 static char *document_named(const struct config_instance *c, const char *service_name)
 {
-	json_t *labels = json_object();
+	struct labels labels;
 
-	labels_common(labels, c);
-	return assemble(service_name, service_name, NULL, labels, json_object());
+	labels_common(&labels, c);
+	return assemble(service_name, service_name, NULL, &labels, NULL);
 }
 
 char *document_instance(const struct config_instance *c, bool for_create)
 {
-	json_t *doc = json_object(), *labels = json_object();
-	char *text;
+	struct buf b = canonical_begin();
+	struct labels labels;
 
-	labels_common(labels, c);
-	json_object_set_new(doc, "name", json_string(c->name));
-	json_object_set_new(doc, "labels", labels);
-	json_object_set_new(doc, "config", json_pack("{s:s}", "organization", c->organization));
-	if (c->display_name != NULL || for_create)
-		json_object_set_new(doc, "display_name", json_text(c->display_name != NULL ? c->display_name : c->name));
+	labels_common(&labels, c);
+	canonical_open(&b);
+	canonical_key(&b, "config");
+	canonical_open(&b);
+	canonical_member(&b, "organization", c->organization);
+	canonical_close(&b);
 	if (c->description != NULL)
-		json_object_set_new(doc, "description", json_text(c->description));
-	text = document_canonical(doc);
-	json_decref(doc);
-	return text;
+		canonical_member(&b, "description", c->description);
+	if (c->display_name != NULL || for_create)
+		canonical_member(&b, "display_name", c->display_name != NULL ? c->display_name : c->name);
+	labels_write(&b, &labels);
+	canonical_member(&b, "name", c->name);
+	canonical_close(&b);
+	return b.data;
 }
 
 char *document_canonical(const json_t *j)

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "canonical.h"
 #include "document.h"
 #include "limits.h"
+#include "pick.h"
 #include "util.h"
 
 void konnect_request_done(struct konnect_request *r)
@@ -29,6 +31,21 @@ char *konnect_encode(const char *s)
 			o += sprintf(o, "%%%02X", (unsigned char)*s);
 	}
 	return out;
+}
+
+json_t *konnect_ids(const char *p, size_t n)
+{
+	struct pick picks[] = { { .key = "id" }, { .object = "resource", .key = "id" } };
+	json_t *ids;
+
+	if (!pick_scan(p, n, picks, ELEMENTSOF(picks)))
+		return NULL;
+	ids = json_object();
+	if (picks[0].text != NULL)
+		json_object_set_new(ids, "id", json_stringn(picks[0].text, picks[0].len));
+	if (picks[1].text != NULL)
+		json_object_set_new(ids, "resource", json_pack("{s:o}", "id", json_stringn(picks[1].text, picks[1].len)));
+	return ids;
 }
 
 char *konnect_services_page(const char *instance, unsigned page)
@@ -276,42 +293,64 @@ bool konnect_keys_are_names(const char *keys)
 	return names;
 }
 
-json_t *konnect_resource_config(const char *keys, const struct config_instance *c, const struct repo *r)
+static const char *value_of(enum fill fill, const struct config_instance *c, const struct repo *r, const char *guid)
 {
-	json_t *list = json_loads(keys, 0, NULL), *out = json_object(), *item;
+	switch (fill) {
+	case FILL_ORGANIZATION:
+		return c->organization;
+	case FILL_PROJECT:
+		return r->project_name;
+	case FILL_PROJECT_ID:
+		return r->project_id;
+	case FILL_REPOSITORY:
+		return r->name;
+	case FILL_REPOSITORY_ID:
+		return guid;
+	case FILL_NONE:
+		break;
+	}
+	return NULL;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+char *konnect_resource_text(const char *keys, const struct config_instance *c, const struct repo *r, bool *ret_by_guid)
+{
+	json_t *list = keys != NULL ? json_loads(keys, 0, NULL) : NULL, *item;
+	const char **names = xcalloc(json_array_size(list) + 1, sizeof(*names)), *value;
+	struct buf b = canonical_begin();
 	char guid[37];
-	size_t i;
+	size_t i, n = 0;
 
 	guid_format(r->guid, guid);
-	json_array_foreach(list, i, item) {
-		const char *key = json_string_value(item), *value = NULL;
-
-		if (key == NULL)
+	json_array_foreach(list, i, item)
+		if (json_string_value(item) != NULL)
+			names[n++] = json_string_value(item);
+	qsort(names, n, sizeof(*names), compare_texts);
+	*ret_by_guid = false;
+	canonical_open(&b);
+	for (i = 0; i < n; i++) {
+		value = value_of(fill_of(names[i]), c, r, guid);
+		if (value == NULL || (i > 0 && strcmp(names[i], names[i - 1]) == 0))
 			continue;
-		switch (fill_of(key)) {
-		case FILL_ORGANIZATION:
-			value = c->organization;
-			break;
-		case FILL_PROJECT:
-			value = r->project_name;
-			break;
-		case FILL_PROJECT_ID:
-			value = r->project_id;
-			break;
-		case FILL_REPOSITORY:
-			value = r->name;
-			break;
-		case FILL_REPOSITORY_ID:
-			value = guid;
-			break;
-		case FILL_NONE:
-			break;
-		}
-		if (value != NULL)
-			json_object_set_new(out, key, json_string(value));
+		canonical_member(&b, names[i], value);
+		*ret_by_guid = *ret_by_guid || value == guid;
 	}
+	canonical_close(&b);
 	json_decref(list);
-	return out;
+	free(names);
+	return b.data;
+}
+
+json_t *konnect_resource_config(const char *keys, const struct config_instance *c, const struct repo *r)
+{
+	bool by_guid;
+	_cleanup_free_ char *text = konnect_resource_text(keys, c, r, &by_guid);
+
+	return json_loads(text, 0, NULL);
 }
 
 bool konnect_resource_identity(const json_t *config, struct konnect_identity *ret)

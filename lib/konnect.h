@@ -47,6 +47,10 @@ char *konnect_next_cursor(const json_t *answer);
 /* Konnect's reasons in one printable line: "name: must be unique; labels: ...", else its detail, its title, ""; returns buf. */
 const char *konnect_reason(const json_t *answer, char *buf, size_t n);
 
+/* Of the answer to a creation what is read of it: its id, and its resource's, in an object as simple as that. NULL when that takes
+ * more than a glance, or it is no JSON: then it is to be parsed. */
+json_t *konnect_ids(const char *p, size_t n);
+
 /* The correlation id Konnect's support asks for ("kong:trace:..."), or "". Borrowed. */
 const char *konnect_trace(const json_t *answer);
 
@@ -59,7 +63,9 @@ int konnect_resource_type(const json_t *integrations, const char *configured, ch
 /* Whether the keys identify a repository by names alone, so that a rename makes it another resource. */
 bool konnect_keys_are_names(const char *keys);
 
-/* The config object that identifies a repository, from the keys konnect_resource_type() gave. */
+/* The config object that identifies a repository, from the keys konnect_resource_type() gave (none for NULL): as canonical text,
+ * to be freed, and as an object. by_guid: among them is its GUID. */
+char *konnect_resource_text(const char *keys, const struct config_instance *c, const struct repo *r, bool *ret_by_guid);
 json_t *konnect_resource_config(const char *keys, const struct config_instance *c, const struct repo *r);
 
 /* Which repository a resource's configuration means: by its GUID, else by the names of project and repository (borrowed).

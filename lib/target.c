@@ -129,27 +129,29 @@ int target_choose(struct cache *c, const struct config_instance *config, struct 
 	return 0;
 }
 
+/* What is known by its GUID stays the same resource, whatever project it moves to, and whatever its organization is called. */
+static struct digest digest_of(const uint8_t *key, const struct cache_row *row, const char *resource, bool by_guid)
+{
+	_cleanup_free_ char *text = by_guid ? xasprintf("%lld", (long long)row->target) : xasprintf("%lld %s", (long long)row->target, resource);
+
+	return digest_bytes(key, text, strlen(text));
+}
+
 struct digest target_digest(const uint8_t *key, const struct config_instance *config, const char *resource_keys,
 			    const struct cache_row *row)
 {
-	json_t *resource = resource_keys != NULL ? konnect_resource_config(resource_keys, config, &row->repo) : json_object();
-	struct digest d = target_digest_of(key, row, resource);
+	bool by_guid;
+	_cleanup_free_ char *resource = konnect_resource_text(resource_keys, config, &row->repo, &by_guid);
 
-	json_decref(resource);
-	return d;
+	return digest_of(key, row, resource, by_guid);
 }
 
 struct digest target_digest_of(const uint8_t *key, const struct cache_row *row, const json_t *resource)
 {
-	_cleanup_free_ char *canonical = document_canonical(resource), *text = NULL;
+	_cleanup_free_ char *canonical = document_canonical(resource);
 	struct konnect_identity who;
 
-	/* what is known by its GUID stays the same resource, whatever project it moves to, and whatever its organization is called */
-	if (konnect_resource_identity(resource, &who) && who.by_guid)
-		text = xasprintf("%lld", (long long)row->target);
-	else
-		text = xasprintf("%lld %s", (long long)row->target, canonical);
-	return digest_bytes(key, text, strlen(text));
+	return digest_of(key, row, canonical, konnect_resource_identity(resource, &who) && who.by_guid);
 }
 
 /* Chosen once, fixed for life. Left out when both names are another row's. */

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "konnect.h"
+#include "quotes.h"
 #include "t.h"
 #include "util.h"
 
@@ -183,14 +184,15 @@ static void test_config(void)
 		const char *keys, *want;
 	} rows[] = {
 		{ "[\"organization\",\"ORG\",\"organization_name\"]",
-		  "{\"organization\":\"Contoso\",\"ORG\":\"Contoso\",\"organization_name\":\"Contoso\"}" },
+		  "{\"ORG\":\"Contoso\",\"organization\":\"Contoso\",\"organization_name\":\"Contoso\"}" },
 		{ "[\"project\",\"project_name\",\"projectId\"]",
-		  "{\"project\":\"Payments\",\"project_name\":\"Payments\",\"projectId\":\"p-1\"}" },
+		  "{\"project\":\"Payments\",\"projectId\":\"p-1\",\"project_name\":\"Payments\"}" },
 		{ "[\"repository\",\"repo\",\"repository-name\",\"Name\"]",
-		  "{\"repository\":\"user api\",\"repo\":\"user api\",\"repository-name\":\"user api\",\"Name\":\"user api\"}" },
+		  "{\"Name\":\"user api\",\"repo\":\"user api\",\"repository\":\"user api\",\"repository-name\":\"user api\"}" },
 		{ "[\"repository_id\",\"repo_id\",\"id\"]",
-		  "{\"repository_id\":\"abcd0000-0000-0000-0000-000000000000\",\"repo_id\":\"abcd0000-0000-0000-0000-000000000000\","
-		  "\"id\":\"abcd0000-0000-0000-0000-000000000000\"}" },
+		  "{\"id\":\"abcd0000-0000-0000-0000-000000000000\",\"repo_id\":\"abcd0000-0000-0000-0000-000000000000\","
+		  "\"repository_id\":\"abcd0000-0000-0000-0000-000000000000\"}" },
+		{ "[\"repo\",\"organization\",\"repo\"]", "{\"organization\":\"Contoso\",\"repo\":\"user api\"}" },
 		{ "[\"unknown\",7,null]", "{}" },
 		{ "{\"id\":1}", "{}" },
 		{ "nonsense", "{}" },
@@ -203,6 +205,31 @@ static void test_config(void)
 		T_EQ_STR(text, rows[i].want);
 		free(text);
 		json_decref(config);
+	}
+}
+
+/* Of an answer to a creation the ids, or nothing when that takes more. */
+static void test_ids(void)
+{
+	static const struct {
+		const char *answer, *want;
+	} rows[] = {
+		{ "{'id':'a','name':'x','resource':{'id':'b','config':{'id':'no'}},'service':{'id':'no'}}", "{'id':'a','resource':{'id':'b'}}" },
+		{ "{'id':'a','resource':'b'}", "{'id':'a'}" },
+		{ "{'id':7}", "{}" },
+		{ "{'id':'a','detail':'\\n'}", NULL },
+		{ "{'id':'a'", NULL },
+		{ "<html>", NULL },
+		{ "", NULL },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		_cleanup_free_ char *answer = unquote(rows[i].answer), *want = rows[i].want != NULL ? unquote(rows[i].want) : NULL, *got = NULL;
+		json_t *ids = konnect_ids(answer, strlen(answer));
+
+		got = ids != NULL ? json_dumps(ids, JSON_COMPACT) : NULL;
+		T_EQ_STR(got, want);
+		json_decref(ids);
 	}
 }
 
@@ -242,5 +269,6 @@ int main(void)
 	test_marks();
 	test_types();
 	test_config();
+	test_ids();
 	return t_done();
 }
