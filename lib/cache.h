@@ -207,7 +207,7 @@ int cache_known_some(struct cache *c, int64_t instance, int64_t *cursor, void (*
 /* Whether a row of the instance has that mapping, which is to a service of that name. */
 bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id, const char *service_name);
 
-/* Deletes at most CACHE_BATCH_ROWS rows of the instance. 1 when there may be more, 0 at the end, -EIO. */
+/* Deletes at most CACHE_STEP_ROWS rows of the instance. 1 when there may be more, 0 at the end, -EIO. */
 int cache_forget_some(struct cache *c, int64_t instance);
 
 /* The row's digest of the element it was listed as. 0, -ENOENT, -EIO. */
@@ -239,7 +239,7 @@ int cache_missing_next(struct cache *c, int64_t instance, int64_t after_id, stru
 int cache_parked_next(struct cache *c, int64_t instance, int64_t after_id, struct cache_row *ret);
 
 /* Staging: new or changed elements of a listing that is not known to be complete yet. stage_clear_some deletes at most
- * CACHE_BATCH_ROWS rows: 1 when there may be more, 0 at the end, -EIO. stage_next reads the one after *cursor (zero at first), which
+ * CACHE_STEP_ROWS rows: 1 when there may be more, 0 at the end, -EIO. stage_next reads the one after *cursor (zero at first), which
  * moves on, into *ret: 0, -ENOENT, -EIO. */
 int cache_stage_clear_some(struct cache *c, int64_t instance);
 int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw);

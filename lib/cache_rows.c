@@ -335,14 +335,15 @@ static int delete_some(struct cache *c, enum statement s, int64_t instance)
 	if (st == NULL)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
-	(void)sqlite3_bind_int(st, 2, CACHE_BATCH_ROWS);
+	(void)sqlite3_bind_int(st, 2, CACHE_STEP_ROWS);
 	e = cache_write(c, st);
 	if (e < 0)
 		return e;
 	n = sqlite3_changes(c->db);
 	/* one statement, but as much for the disk as that many */
-	e = n > 1 ? cache_flush(c) : 0;
-	return e < 0 ? e : n == CACHE_BATCH_ROWS ? 1 : 0;
+	c->batch += n > 1 ? (unsigned)n - 1 : 0;
+	e = c->batch >= CACHE_BATCH_ROWS && !c->whole ? cache_flush(c) : 0;
+	return e < 0 ? e : n == CACHE_STEP_ROWS ? 1 : 0;
 }
 
 int cache_forget_some(struct cache *c, int64_t instance)

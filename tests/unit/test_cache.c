@@ -353,7 +353,7 @@ static void test_staging(void)
 	}
 	while (cache_stage_clear_some(c, a) == 1)
 		calls++;
-	T_EQ_INT_MSG(calls, 1200 / CACHE_BATCH_ROWS + 1, "in batches, and the one that finds none");
+	T_EQ_INT_MSG(calls, 1200 / CACHE_STEP_ROWS + 1, "in batches, and the one that finds none");
 	T_EQ_INT(cache_stage_next(c, a, &none, &out, &got), -ENOENT);
 	T_EQ_INT_MSG(cache_stage_next(c, b, &none, &out, &got), 0, "another instance's are left");
 	repo_done(&out);
