@@ -7,11 +7,14 @@
 
 #include "../lib/approve.h"
 #include "../lib/buf.h"
+#include "../lib/canonical.h"
 #include "../lib/limits.h"
 #include "../lib/util.h"
 #include "loop.h"
 #include "source.h"
 #include "syncd_internal.h"
+
+#define ANSWER_REST (16 * MESSAGE_MAX)	/* bytes kept for what follows the actions, escaped */
 
 struct approval {
 	struct syncd *d;
@@ -20,8 +23,8 @@ struct approval {
 	char *hash;		/* NULL: to show */
 	bool letting;
 	struct approve approve;
-	struct buf shown;	/* the actions, as JSON */
-	bool too_many;		/* to be shown */
+	struct buf answer;
+	bool too_many;		/* actions to be shown */
 	struct loop_timer *step;
 	approval_done_fn done;
 	void *arg;
@@ -31,7 +34,7 @@ static void approval_free(struct approval *a)
 {
 	loop_timer_free(a->step);
 	approve_end(&a->approve);
-	buf_done(&a->shown);
+	buf_done(&a->answer);
 	config_free(a->config);
 	free(a->name);
 	free(a->hash);
@@ -44,13 +47,36 @@ void approval_cancel(struct approval *a)
 		approval_free(a);
 }
 
-static void finish(struct approval *a, json_t *answer)
+static const char *text_or_null(const char *s)
+{
+	return s != NULL && *s != '\0' ? s : NULL;
+}
+
+/* The actions come as they are found. */
+static void begin_answer(struct approval *a)
+{
+	static const char ok[] = "{\"ok\":true", list[] = ",\"actions\":[";
+
+	(void)buf_add(&a->answer, ok, sizeof(ok) - 1);
+	canonical_member(&a->answer, "instance", a->name);
+	(void)buf_add(&a->answer, list, sizeof(list) - 1);
+}
+
+/* Everything is in the answer. */
+static void finish(struct approval *a)
+{
+	a->done(&a->answer, a->arg);
+	approval_free(a);
+}
+
+static void finish_with(struct approval *a, json_t *answer)
 {
 	_cleanup_free_ char *text = json_dumps(answer, JSON_COMPACT);
 
 	json_decref(answer);
-	a->done(text, a->arg);
-	approval_free(a);
+	buf_done(&a->answer);
+	(void)buf_add(&a->answer, text, strlen(text));
+	finish(a);
 }
 
 static void refuse(struct approval *a, char *why)
@@ -58,55 +84,51 @@ static void refuse(struct approval *a, char *why)
 	json_t *answer = json_pack("{s:b,s:s}", "ok", 0, "error", why);
 
 	free(why);
-	finish(a, answer);
-}
-
-static json_t *text_or_null(const char *s)
-{
-	return s != NULL && *s != '\0' ? json_string(s) : json_null();
+	finish_with(a, answer);
 }
 
 /* As text, which is a tenth of what a tree of it takes. */
 static void add_action(void *arg, const struct cache_row *row, const char *action, const char *why)
 {
 	struct approval *a = arg;
-	char guid[37], *text;
-	json_t *o;
+	struct buf one;
+	char guid[37];
 
 	if (a->hash != NULL)
 		return;
 	guid_format(row->repo.guid, guid);
-	o = json_pack("{s:s,s:s,s:I,s:s,s:o,s:o,s:o}", "action", action, "why", why, "since", (json_int_t)row->missing_since, "id", guid, "project",
-		      text_or_null(row->repo.project_name), "name", text_or_null(row->repo.name), "service",
-		      text_or_null(row->service_name));
-	text = json_dumps(o, JSON_COMPACT);
-	if (text == NULL || (a->shown.len > 0 && buf_add(&a->shown, ",", 1) < 0) || buf_add(&a->shown, text, strlen(text)) < 0)
-		a->too_many = true;
-	free(text);
-	json_decref(o);
+	one = canonical_begin();
+	canonical_open(&one);
+	canonical_member(&one, "action", action);
+	canonical_member(&one, "why", why);
+	canonical_number(&one, "since", row->missing_since);
+	canonical_member(&one, "id", guid);
+	canonical_member(&one, "project", text_or_null(row->repo.project_name));
+	canonical_member(&one, "name", text_or_null(row->repo.name));
+	canonical_member(&one, "service", text_or_null(row->service_name));
+	canonical_close(&one);
+	/* room is kept for what comes last */
+	a->too_many = a->too_many || a->answer.len + one.len > CONTROL_ANSWER_MAX - ANSWER_REST;
+	if (!a->too_many && a->answer.data[a->answer.len - 1] != '[')
+		(void)buf_add(&a->answer, ",", 1);
+	if (!a->too_many)
+		(void)buf_add(&a->answer, one.data, one.len);
+	buf_done(&one);
 }
 
 /* What was found is shown. */
 static void show(struct approval *a, struct source *s)
 {
-	json_t *rest;
-	_cleanup_free_ char *head = NULL, *all = NULL;
-
 	if (a->too_many) {
 		refuse(a, xasprintf("%u actions wait, more than one answer holds; let some of them through by raising the limit in the "
 				    "configuration, or exclude some", a->approve.n));
 		return;
 	}
-	rest = json_pack("{s:b,s:s,s:o,s:o,s:o}", "ok", 1, "instance", a->name, "hash",
-			 a->approve.n > 0 ? json_string(a->approve.hash) : json_null(), "why", text_or_null(source_trouble(s)), "actions",
-			 json_array());
-	head = json_dumps(rest, JSON_COMPACT);
-	json_decref(rest);
-	/* the members keep their order: the list is the last, and it is filled here */
-	head[strlen(head) - strlen("]}")] = '\0';
-	all = xasprintf("%s%s]}", head, a->shown.len > 0 ? a->shown.data : "");
-	a->done(all, a->arg);
-	approval_free(a);
+	(void)buf_add(&a->answer, "]", 1);
+	canonical_member(&a->answer, "hash", a->approve.n > 0 ? a->approve.hash : NULL);
+	canonical_member(&a->answer, "why", text_or_null(source_trouble(s)));
+	canonical_close(&a->answer);
+	finish(a);
 }
 
 static void let(struct approval *a, struct source *s)
@@ -126,7 +148,7 @@ static void let(struct approval *a, struct source *s)
 		refuse(a, xasprintf("the cache cannot be written: %s; adosyncctl plan %s shows what still waits", cache_error(a->d->cache),
 				    a->name));
 	else
-		finish(a, json_pack("{s:b,s:i,s:s}", "ok", 1, "approved", (int)n, "text", "approved, and pushed now"));
+		finish_with(a, json_pack("{s:b,s:i,s:s}", "ok", 1, "approved", (int)n, "text", "approved, and pushed now"));
 }
 
 static void on_step(void *arg)
@@ -169,7 +191,8 @@ struct approval *approval_start(struct syncd *d, struct source *s, const char *h
 	a->hash = hash != NULL ? xstrdup(hash) : NULL;
 	a->done = done;
 	a->arg = arg;
-	buf_init(&a->shown, CONTROL_ANSWER_MAX - MESSAGE_MAX);
+	buf_init(&a->answer, CONTROL_ANSWER_MAX);
+	begin_answer(a);
 	approve_begin(&a->approve, d->cache, source_config(s), source_cached(s), source_holds_creations(s));
 	a->step = loop_timer_new(d->loop, on_step, a);
 	loop_timer_arm(a->step, 0);

@@ -2,11 +2,12 @@
 #pragma once
 
 struct approval;
+struct buf;
 struct source;
 struct syncd;
 
-/* text: the answer, one line of JSON without its end. */
-typedef void (*approval_done_fn)(const char *text, void *arg);
+/* answer: one line of JSON without its end, which may be megabytes: whoever wants it takes the buffer over and leaves an empty one. */
+typedef void (*approval_done_fn)(struct buf *answer, void *arg);
 
 /* Starts. hash: NULL to show only, else let through what has that hash. done is called once, from the loop; the approval is freed
  * after it. */

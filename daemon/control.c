@@ -25,6 +25,7 @@
 #include "withdrawal.h"
 
 #define STREAM_AHEAD ((size_t)64 << 10)	/* bytes of a long answer that are made before the client has read some */
+#define TURN_BYTES ((size_t)1 << 20)	/* sent to a client that reads fast, before others have their turn */
 
 struct client {
 	struct control *control;
@@ -99,16 +100,27 @@ static bool client_is_free(const struct client *c)
 	       c->approval == NULL;
 }
 
+/* The answer is read. What a long one took is not kept for the next. */
+static void client_read_all(struct client *c)
+{
+	if (c->out.cap > 2 * STREAM_AHEAD)
+		buf_done(&c->out);
+	else
+		buf_clear(&c->out);
+	c->sent = 0;
+}
+
 /* False when the client is gone. */
 static bool client_write(struct client *c)
 {
-	for (;;) {
+	for (size_t turn = 0;;) {
 		ssize_t n;
 
 		client_fill(c);
 		if (c->sent == c->out.len)
 			break;
-		n = send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		errno = EAGAIN;
+		n = turn < TURN_BYTES ? send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			(void)loop_fd_watch(c->watch, LOOP_WRITE);
 			return true;
@@ -118,10 +130,10 @@ static bool client_write(struct client *c)
 			return false;
 		}
 		c->sent += (size_t)n;
+		turn += (size_t)n;
 		loop_timer_arm(c->idle, CONTROL_IDLE_SEC * 1000);
 		if (c->sent == c->out.len) {
-			buf_clear(&c->out);
-			c->sent = 0;
+			client_read_all(c);
 			/* whoever reads fast gets the rest piece by piece: the loop has others to serve */
 			if (c->stream.kind == COMMAND_STREAM && !c->closing) {
 				(void)loop_fd_watch(c->watch, LOOP_WRITE);
@@ -150,12 +162,16 @@ static void on_later_answer(json_t *answer, void *arg)
 		(void)client_serve(c);
 }
 
-static void on_approval(const char *text, void *arg)
+static void on_approval(struct buf *answer, void *arg)
 {
 	struct client *c = arg;
 
 	c->approval = NULL;
-	client_text(c, text);
+	/* the client had nothing else to read */
+	buf_done(&c->out);
+	c->out = *answer;
+	*answer = (struct buf){ 0 };
+	client_text(c, "");
 	if (client_write(c))
 		(void)client_serve(c);
 }

@@ -9,6 +9,7 @@
 
 #include "../../daemon/approval.h"
 #include "../../daemon/loop.h"
+#include "../../lib/buf.h"
 #include "../../lib/util.h"
 #include "fake.h"
 
@@ -80,9 +81,9 @@ void life_kill(struct life *l)
 	l->config = config_free(l->config);
 }
 
-static void on_approval(const char *text, void *arg)
+static void on_approval(struct buf *answer, void *arg)
 {
-	*(json_t **)arg = json_loads(text, 0, NULL);
+	*(json_t **)arg = json_loadb(answer->data, answer->len, 0, NULL);
 }
 
 json_t *life_command(struct life *l, json_t *request)
