@@ -9,7 +9,9 @@
 #include "target.h"
 #include "util.h"
 
-#define READ_STEP_ROWS 200	/* read in one turn of the loop */
+/* Done in one turn of the loop. */
+#define READ_STEP_ROWS 200
+#define SORT_STEP_ITEMS 4096
 
 /* Not the cache's key: the same plan has the same hash in a --dry-run before there is a cache. */
 static const uint8_t no_key[DIGEST_KEY_LEN];
@@ -91,6 +93,36 @@ static int by_guid(const void *a, const void *b)
 	return memcmp(((const struct approve_item *)a)->guid, ((const struct approve_item *)b)->guid, 16);
 }
 
+/* Two neighbours that are each in order become one. */
+static void merge(struct approve_item *items, size_t n_left, size_t n)
+{
+	struct approve_item *left = xcalloc(n_left, sizeof(*left));
+	size_t l = 0, r = n_left;
+
+	memcpy(left, items, n_left * sizeof(*left));
+	for (size_t to = 0; l < n_left; to++)
+		items[to] = r < n && by_guid(&items[r], &left[l]) < 0 ? items[r++] : left[l++];
+	free(left);
+}
+
+/* By GUID, a piece or two neighbours in each call: qsort() alone would keep the loop for as long as all of them take. */
+static int sort(struct approve *a)
+{
+	struct approve_item *items = a->items + a->at;
+	size_t left = a->n_items - a->at, step = a->sorted == 0 ? SORT_STEP_ITEMS : 2 * a->sorted, n = left < step ? left : step;
+
+	if (a->sorted == 0 && n > 0)
+		qsort(items, n, sizeof(*items), by_guid);
+	else if (n > a->sorted)
+		merge(items, a->sorted, n);
+	a->at += n;
+	if (a->at == a->n_items) {
+		a->at = 0;
+		a->sorted = step;
+	}
+	return a->sorted == 0 || a->sorted < a->n_items ? 1 : 0;
+}
+
 /* Chained, so that each is hashed with all before it. */
 static void chain(struct approve *a, const struct cache_row *row, const char *action)
 {
@@ -130,7 +162,7 @@ static int show(struct approve *a, approve_fn fn, void *arg)
 
 int approve_step(struct approve *a, approve_fn fn, void *arg)
 {
-	int e = a->phase < APPROVE_SHOW ? collect(a) : a->phase == APPROVE_SHOW ? show(a, fn, arg) : 0;
+	int e = a->phase < APPROVE_SORT ? collect(a) : a->phase == APPROVE_SORT ? sort(a) : a->phase == APPROVE_SHOW ? show(a, fn, arg) : 0;
 
 	if (e != 0 || a->phase == APPROVE_SHOWN)
 		return e;
@@ -138,8 +170,6 @@ int approve_step(struct approve *a, approve_fn fn, void *arg)
 	a->cursor = 0;
 	if (a->phase == APPROVE_CREATIONS && !a->creations_held)
 		a->phase++;
-	if (a->phase == APPROVE_SHOW && a->n_items > 0)
-		qsort(a->items, a->n_items, sizeof(*a->items), by_guid);
 	if (a->phase < APPROVE_SHOWN)
 		return 1;
 	for (size_t i = 0; a->n > 0 && i < APPROVE_HASH_LEN / 2; i++)

@@ -21,10 +21,10 @@ struct approve {
 	const struct config_instance *config;
 	const struct cache_instance *instance;
 	bool creations_held;
-	enum { APPROVE_ABSENT, APPROVE_CREATIONS, APPROVE_SHOW, APPROVE_SHOWN } phase;
+	enum { APPROVE_ABSENT, APPROVE_CREATIONS, APPROVE_SORT, APPROVE_SHOW, APPROVE_SHOWN } phase;
 	int64_t cursor;
 	struct approve_item *items;
-	size_t n_items, allocated, at;
+	size_t n_items, allocated, at, sorted; /* sorted: so many of the items, and again so many, are in order */
 	struct digest sum;
 	uint32_t n;		/* that wait */
 	char hash[APPROVE_HASH_LEN + 1]; /* of them and of what is to be done with them, on_remove included; "" with none */

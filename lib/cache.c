@@ -13,7 +13,6 @@
 #include "limits.h"
 #include "util.h"
 
-#define CACHE_VERSION 3
 #define CACHE_FILE "cache.db"
 
 /* Of the column "discovers". */
@@ -308,12 +307,8 @@ static int check_schema(struct cache *c)
 	sqlite3 *fresh = NULL;
 	int rc = sqlite3_open_v2(":memory:", &fresh, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
-	if (rc == SQLITE_OK)
-		rc = execute(fresh, cache_schema);
-	if (rc == SQLITE_OK)
-		rc = execute(fresh, cache_schema_2);
-	if (rc == SQLITE_OK)
-		rc = execute(fresh, cache_schema_3);
+	for (int v = 0; v < CACHE_VERSION && rc == SQLITE_OK; v++)
+		rc = execute(fresh, cache_schemas[v]);
 	if (rc == SQLITE_OK)
 		ours = schema_of(fresh);
 	(void)sqlite3_close(fresh);
@@ -334,6 +329,10 @@ static int migrate(struct cache *c)
 
 	if (rc != SQLITE_OK)
 		return rc;
+	if (version < 0) {
+		(void)snprintf(c->failure.cause, sizeof(c->failure.cause), "its version is %d", version);
+		return SQLITE_NOTADB;
+	}
 	if (version > CACHE_VERSION) {
 		(void)snprintf(c->failure.cause, sizeof(c->failure.cause), "its version %d is newer than this program's %d",
 			       version, CACHE_VERSION);
@@ -341,12 +340,8 @@ static int migrate(struct cache *c)
 	}
 	if (version < CACHE_VERSION) {
 		rc = sql(c, "BEGIN IMMEDIATE");
-		if (rc == SQLITE_OK && version == 0)
-			rc = sql(c, cache_schema);
-		if (rc == SQLITE_OK && version < 2)
-			rc = sql(c, cache_schema_2);
-		if (rc == SQLITE_OK)
-			rc = sql(c, cache_schema_3);
+		for (; version < CACHE_VERSION && rc == SQLITE_OK; version++)
+			rc = sql(c, cache_schemas[version]);
 		if (rc == SQLITE_OK)
 			rc = sql(c, "COMMIT");
 		if (rc != SQLITE_OK)

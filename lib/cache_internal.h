@@ -68,8 +68,9 @@ struct cache {
 	bool lost;		/* that batch failed: it has to be reported by the next flush */
 };
 
-/* Creates the tables of version 1; and what version 2 adds to them. */
-extern const char cache_schema[], cache_schema_2[], cache_schema_3[];
+/* The statements that make each version of the file out of the one before it; the first makes it out of nothing. */
+#define CACHE_VERSION 4
+extern const char *const cache_schemas[CACHE_VERSION];
 
 /* The text of a statement. */
 const char *cache_sql(enum statement s);

@@ -9,7 +9,9 @@
 #define PENDING_OF(of) of "parked IS NULL AND (" of "have IS NOT " of "want OR " of "map_have IS NOT " of "map_want)"
 #define CREATION_OF(of) of "service_id IS NULL AND " of "want IS NOT NULL AND " of "approved = 0"
 #define PENDING PENDING_OF("")
-#define CREATION CREATION_OF("")
+#define CREATION PENDING " AND " CREATION_OF("")
+/* of what is pending */
+#define OTHER PENDING " AND NOT (" CREATION_OF("") ")"
 /* 4 is excluded, 6 removed */
 #define ABSENT_OR_HELD "(absent <> 0 OR held <> 0)"
 #define REMOVED_IN_TIME "absent = 2 AND state <> 4 AND approved = 0"
@@ -30,11 +32,14 @@
 #define IS_STATE5(of) IS_STATE(of, "5")
 #define IS_STATE6(of) IS_STATE(of, "6")
 #define IS_REPOSITORY(of) of "kind = 0"
-#define COUNTED(F) \
-	F("known", IS_KNOWN) "," F("missing", IS_MISSING) "," F("removed", IS_REMOVED) "," F("held", IS_HELD) "," \
-	F("pending", PENDING_OF) "," F("creations", IS_CREATION) "," F("parked", IS_PARKED) "," F("state0", IS_STATE0) "," \
-	F("state1", IS_STATE1) "," F("state2", IS_STATE2) "," F("state3", IS_STATE3) "," F("state4", IS_STATE4) "," \
-	F("state5", IS_STATE5) "," F("state6", IS_STATE6) "," F("repositories", IS_REPOSITORY)
+#define LISTED_COUNTS(F) \
+	F("known", IS_KNOWN) "," F("missing", IS_MISSING) "," F("removed", IS_REMOVED) "," F("held", IS_HELD)
+#define PUSHED_COUNTS(F) F("pending", PENDING_OF) "," F("creations", IS_CREATION) "," F("parked", IS_PARKED)
+#define STATE_COUNTS(F) \
+	F("state0", IS_STATE0) "," F("state1", IS_STATE1) "," F("state2", IS_STATE2) "," F("state3", IS_STATE3) "," \
+	F("state4", IS_STATE4) "," F("state5", IS_STATE5) "," F("state6", IS_STATE6) "," F("repositories", IS_REPOSITORY)
+#define COUNTED(F) LISTED_COUNTS(F) "," PUSHED_COUNTS(F) "," STATE_COUNTS(F)
+#define FIRST(condition) "SELECT * FROM (SELECT id FROM repository WHERE instance = ?1 AND id > ?2 AND " condition " ORDER BY id LIMIT 1)"
 #define MAPPED_ELSEWHERE "mapping_id IS NOT NULL AND (target <> 0 OR map_have IS NOT map_want)"
 #define NAME(column, condition) column
 #define MORE(column, condition) column " = " column " + (" condition("new.") ")"
@@ -42,11 +47,15 @@
 #define CHANGE(column, condition) column " = " column " - (" condition("old.") ") + (" condition("new.") ")"
 #define SUM(column, condition) "coalesce(sum(" condition("") "), 0)"
 #define ZERO(column, condition) column " INTEGER NOT NULL DEFAULT 0"
-#define COUNT(F, of) "UPDATE counts SET " COUNTED(F) " WHERE instance = " of "instance;"
+#define UPDATE_COUNTS(counts, of) "UPDATE counts SET " counts " WHERE instance = " of "instance;"
+#define COUNT(F, of) UPDATE_COUNTS(COUNTED(F), of)
+
+/* bytes: two ids, what they acknowledge, and the digests of it */
+#define ROOM "144"
 
 /* All columns of a row but those that have indexes of their own. */
 #define SET_REST \
-	"name = ?4, project_id = ?5, project_name = ?6, description = ?7, visibility = ?8, default_branch = ?9, web_url = ?10, " \
+	"project_id = ?5, description = ?7, visibility = ?8, default_branch = ?9, web_url = ?10, " \
 	"flags = ?11, raw = ?12, state = ?13, missing_since = ?14, ack = ?18, want = ?19, have = ?20, parked = ?21, theirs = ?22, " \
 	"target = ?24, map_want = ?25, map_have = ?26, elsewhere = ?27, approved = ?28, resource_id = ?29, absent = ?30, held = ?31, " \
 	"removed_at = ?32, archived = ?33, remembered = ?34"
@@ -69,21 +78,24 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_TOKEN_SAVE] = "UPDATE meta SET token_expiry = ?1, token_expiry_days = ?2",
 	[SQL_ROW_BY_GUID] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_BY_ID] = "SELECT " ROW " FROM repository WHERE id = ?1",
-	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
-	[SQL_ROW_UPDATE] = "UPDATE repository SET " SET_REST ", guid = ?3, service_name = ?15, service_id = ?16, "
+	/* what Konnect answers finds its room: a row that grows later splits the page that it is in */
+	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ", room) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, "
+			"CASE WHEN ?16 IS NULL AND ?19 IS NOT NULL THEN zeroblob(" ROOM ") END)",
+	[SQL_ROW_UPDATE] = "UPDATE repository SET " SET_REST ", guid = ?3, name = ?4, project_name = ?6, service_name = ?15, service_id = ?16, "
 			   "mapping_id = ?17, kind = ?23 WHERE id = ?1",
 	/* an index of columns that are set is written, whether they change or not */
-	[SQL_ROW_UPDATE_REST] = "UPDATE repository SET " SET_REST " WHERE id = ?1 AND instance = ?2 AND guid = ?3 AND service_name IS ?15 AND "
+	[SQL_ROW_UPDATE_REST] = "UPDATE repository SET " SET_REST " WHERE id = ?1 AND instance = ?2 AND guid = ?3 AND "
+				"name = ?4 AND project_name = ?6 AND service_name IS ?15 AND "
 				"service_id IS ?16 AND mapping_id IS ?17 AND kind = ?23",
 	/* only what an answer of Konnect changes: an index of other columns is not touched */
 	[SQL_ROW_ANSWERED] = "UPDATE repository SET service_id = ?2, mapping_id = ?3, ack = ?4, want = ?5, have = ?6, parked = ?7, theirs = ?8, "
-			     "map_want = ?9, map_have = ?10, approved = ?11, resource_id = ?12, archived = ?13, remembered = ?14 WHERE id = ?1",
+			     "map_want = ?9, map_have = ?10, approved = ?11, resource_id = ?12, archived = ?13, remembered = ?14, room = NULL "
+			     "WHERE id = ?1",
 	[SQL_REMOVED_SINCE] = "SELECT count(*) FROM repository WHERE instance = ?1 AND " REMOVED_IN_TIME " AND removed_at > ?2",
 	[SQL_NAME_TAKEN] = "SELECT 1 FROM repository WHERE service_name = ?1 AND id <> ?2",
-	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING " ORDER BY id LIMIT 1",
-	[SQL_PENDING_HELD] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " PENDING
-			     " AND NOT (" CREATION ") ORDER BY id LIMIT 1",
+	[SQL_PENDING_ANY] = "SELECT " ROW " FROM repository WHERE id = (SELECT min(id) FROM (" FIRST(CREATION) " UNION ALL " FIRST(OTHER) "))",
+	[SQL_PENDING_HELD] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " OTHER " ORDER BY id LIMIT 1",
 	/* one to a service of its own is found by the name of that */
 	[SQL_HAS_MAPPING] = "SELECT 1 FROM repository WHERE instance = ?1 AND mapping_id = ?2 AND " MAPPED_ELSEWHERE " UNION ALL "
 			    "SELECT 1 FROM repository WHERE service_name = ?3 AND instance = ?1 AND mapping_id = ?2 LIMIT 1",
@@ -103,7 +115,7 @@ static const char *const texts[SQL_STATEMENTS] = {
 			       "SELECT " ROW " FROM repository WHERE service_name = ?3 AND service_id = ?2 AND instance = ?1 "
 			       "ORDER BY kind LIMIT 1",
 	[SQL_ROW_BY_NAME] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND project_name = ?2 COLLATE NOCASE "
-			    "AND name = ?3 COLLATE NOCASE AND kind = 0",
+			    "AND name = ?3 COLLATE NOCASE AND kind = 0 ORDER BY absent, id LIMIT 1",
 	[SQL_LAST_ID] = "SELECT coalesce(max(id), 0) FROM repository",
 	[SQL_MISSING_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " ABSENT_OR_HELD
 			     " AND (state <> 4 OR held <> 0) ORDER BY id LIMIT 1",
@@ -124,7 +136,7 @@ static const char *const texts[SQL_STATEMENTS] = {
 	" project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT, visibility TEXT, default_branch TEXT," \
 	" web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL);"
 
-const char cache_schema[] =
+static const char schema_1[] =
 	"CREATE TABLE meta(key BLOB NOT NULL, token_expiry INTEGER NOT NULL DEFAULT 0,"
 	" token_expiry_days INTEGER NOT NULL DEFAULT 0);"
 	"INSERT INTO meta(key) VALUES(randomblob(16));"
@@ -150,7 +162,7 @@ const char cache_schema[] =
 /* Of an instance: its rows by id with what a poll needs of them, and each kind of row that is looked for and rare. All start with
  * the instance, so that a small one has its entries side by side, however many instances there are. Counts are kept by triggers:
  * no statement, and no code, can forget them. */
-const char cache_schema_2[] =
+static const char schema_2[] =
 	"DROP INDEX IF EXISTS instance_rows; DROP INDEX IF EXISTS mapping_ids; DROP INDEX IF EXISTS service_ids;"
 	"DROP INDEX IF EXISTS service_names; DROP INDEX IF EXISTS pending_rows;"
 	"DROP TABLE staged;" STAGED
@@ -178,13 +190,33 @@ const char cache_schema_2[] =
 
 /* Konnect's ids are random: an index of them is a page to be written for each service that is made, and another for its mapping. Only
  * those have one that no name leads to. And what is counted of a row that changes is written once, not twice. */
-const char cache_schema_3[] =
+static const char schema_3[] =
 	"DROP INDEX mapping_ids; DROP INDEX service_ids;"
 	"CREATE INDEX elsewhere_mapped ON repository(instance, mapping_id) WHERE " MAPPED_ELSEWHERE ";"
 	"CREATE INDEX shared_services ON repository(instance, service_id) WHERE service_id IS NOT NULL AND kind <> 0;"
 	"DROP TRIGGER row_changed;"
 	"CREATE TRIGGER row_changed AFTER UPDATE ON repository BEGIN " COUNT(CHANGE, "new.") " END;"
 	"PRAGMA user_version = 3;";
+
+/* Pending creations, which may be all rows and held, stand apart from what else is pending: neither is read past to find the other.
+ * Konnect may know a repository by its names only, and each resource of its lists is looked for by them. A count is touched by what it
+ * counts only: an answer of Konnect changes none of what a listing does. */
+static const char schema_4[] =
+	"DROP INDEX pending_rows; DROP TRIGGER row_changed;"
+	"ALTER TABLE repository ADD COLUMN room BLOB;"
+	"CREATE INDEX pending_creations ON repository(instance, id) WHERE " CREATION ";"
+	"CREATE INDEX pending_others ON repository(instance, id) WHERE " OTHER ";"
+	"CREATE INDEX repository_names ON repository(instance, project_name COLLATE NOCASE, name COLLATE NOCASE) WHERE kind = 0;"
+	"CREATE TRIGGER row_listed AFTER UPDATE OF kind, state, absent, held ON repository WHEN old.kind <> new.kind OR "
+	"old.state <> new.state OR old.absent <> new.absent OR old.held <> new.held BEGIN "
+	UPDATE_COUNTS(LISTED_COUNTS(CHANGE) "," STATE_COUNTS(CHANGE), "new.") " END;"
+	"CREATE TRIGGER row_pushed AFTER UPDATE OF parked, have, want, map_have, map_want, service_id, approved ON repository WHEN "
+	"old.have IS NOT new.have OR old.want IS NOT new.want OR old.map_have IS NOT new.map_have OR old.map_want IS NOT new.map_want OR "
+	"old.parked IS NOT new.parked OR old.service_id IS NOT new.service_id OR old.approved <> new.approved BEGIN "
+	UPDATE_COUNTS(PUSHED_COUNTS(CHANGE), "new.") " END;"
+	"PRAGMA user_version = 4;";
+
+const char *const cache_schemas[CACHE_VERSION] = { schema_1, schema_2, schema_3, schema_4 };
 
 const char *cache_sql(enum statement s)
 {

@@ -54,7 +54,7 @@ static inline struct cache *open_cache(void)
 }
 
 /* How many files of the directory begin so. */
-static int files(const char *prefix)
+static inline int files(const char *prefix)
 {
 	_cleanup_free_ char *command = xasprintf("ls %s | grep -c '^%s'", directory, prefix);
 	FILE *f = popen(command, "r");

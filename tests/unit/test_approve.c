@@ -341,6 +341,33 @@ static void test_creations(void)
 	creations_held = false;
 }
 
+/* More than are put in order in one turn, in any order. */
+static void test_many(void)
+{
+	static const uint32_t sizes[] = { 4096, 8192, 9001 };
+	char hash[APPROVE_HASH_LEN + 1];
+	int e = 0;
+
+	creations_held = true;
+	for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+		fresh();
+		for (uint32_t n = 1; n <= sizes[i]; n++) {
+			struct cache_row r = { .instance = instance.id, .state = REPO_ACTIVE };
+
+			/* prime to all of the sizes and larger: each once */
+			guid_of(n * 7919 % 20021, r.repo.guid);
+			r.repo.name = r.repo.project_id = r.repo.project_name = (char *)(uintptr_t)"p";
+			memcpy(r.raw.b, r.repo.guid, 16);
+			r.want = r.raw;
+			if (e == 0)
+				e = cache_row_save(cache, &r);
+		}
+		T_OK(e == 0 && cache_flush(cache) == 0);
+		T_EQ_INT(plan(hash).creations, sizes[i]);
+	}
+	creations_held = false;
+}
+
 /* All kinds in one plan. */
 static void test_together(void)
 {
@@ -469,6 +496,7 @@ int main(void)
 		test_drip();
 		test_exclusions();
 		test_creations();
+	test_many();
 		test_together();
 		test_amid_a_poll();
 	}

@@ -456,7 +456,7 @@ static void test_trial(void)
 	T_EQ_INT(cache_flush(c), 0);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)getrlimit(RLIMIT_FSIZE, &old);
-	tight = (struct rlimit){ .rlim_cur = (rlim_t)CACHE_BATCH_ROWS * 2048, .rlim_max = old.rlim_max };
+	tight = (struct rlimit){ .rlim_cur = (rlim_t)CACHE_BATCH_ROWS * 3072, .rlim_max = old.rlim_max };
 	(void)fflush(stdout);
 	(void)setrlimit(RLIMIT_FSIZE, &tight);
 	T_EQ_INT(cache_trial(c), -EIO);

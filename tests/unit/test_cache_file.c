@@ -85,6 +85,10 @@ static void expect_counted(const char *was)
 	cache_close(c);
 }
 
+#define WAS_3 \
+	"DROP INDEX pending_creations; DROP INDEX pending_others; DROP INDEX repository_names; DROP TRIGGER row_listed; DROP TRIGGER row_pushed;" \
+	"ALTER TABLE repository DROP COLUMN room; CREATE INDEX pending_rows ON repository(instance, id);" \
+	"CREATE TRIGGER row_changed AFTER UPDATE ON repository BEGIN SELECT 1; END; PRAGMA user_version = 3;"
 #define WAS_2 \
 	"DROP INDEX elsewhere_mapped; DROP INDEX shared_services; CREATE INDEX mapping_ids ON repository(instance, mapping_id);" \
 	"CREATE INDEX service_ids ON repository(instance, service_id); PRAGMA user_version = 2;"
@@ -96,21 +100,23 @@ static void expect_counted(const char *was)
 static void test_older(void)
 {
 	expect_counted("");
-	expect_counted(WAS_2);
-	expect_counted(WAS_2 WAS_1);
+	expect_counted(WAS_3);
+	expect_counted(WAS_3 WAS_2);
+	expect_counted(WAS_3 WAS_2 WAS_1);
 }
 
 static void test_damaged(void)
 {
 	static const char *const edits[][2] = {
 		{ "PRAGMA user_version = 99", "a newer version" },
+		{ "PRAGMA user_version = -1", "a version that never was" },
 		{ "DROP TABLE meta", "no key" },
 		{ "UPDATE meta SET key = x'00'", "a key of the wrong size" },
 		{ "DROP TABLE staged", "a table is missing" },
 		{ "DROP TABLE staged; CREATE TABLE staged(id INTEGER PRIMARY KEY)", "a table of another make" },
 		{ "CREATE TRIGGER t AFTER UPDATE ON instance BEGIN UPDATE repository SET want = NULL; END", "a trigger" },
 		{ "DROP TRIGGER row_deleted", "a trigger is missing" },
-		{ "DROP INDEX pending_rows", "an index is missing" },
+		{ "DROP INDEX pending_others", "an index is missing" },
 		{ "ALTER TABLE staged RENAME TO other; CREATE VIEW staged AS SELECT * FROM other", "a view in the place of a table" },
 	};
 	_cleanup_free_ char *noise = xcalloc(8192, 1);
