@@ -14,7 +14,7 @@ Q := $(if $(filter 1,$(V)),,@)
 
 # what pkg-config calls each library, and the Debian package of its headers
 LIBRARIES := libcurl=libcurl4-openssl-dev jansson=libjansson-dev libevent=libevent-dev libsystemd=libsystemd-dev \
-	sqlite3=libsqlite3-dev libconfuse=libconfuse-dev
+	sqlite3=libsqlite3-dev libconfuse=libconfuse-dev zlib=zlib1g-dev
 PKGS := $(foreach l,$(LIBRARIES),$(firstword $(subst =, ,$l)))
 cc-option = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
 

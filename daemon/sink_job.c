@@ -315,7 +315,7 @@ static bool reconcile_goes_on(struct job *j)
 	struct sink_queue *q = j->queue;
 	struct reconcile *r = &j->reconcile;
 
-	if (r->step == RECONCILE_SCAN && reconcile_scan(r) < 0)
+	if (reconcile_scans(r) && reconcile_scan(r) < 0)
 		sink_cache_failed(q->sink);
 	if (r->step == RECONCILE_FAILED) {
 		job_log(j, LOG_WARNING, EVENT_NONE, "Konnect was not compared with the cache, and is later: %s", r->error);
@@ -600,7 +600,7 @@ int job_send(struct job *j)
 		sink_job_done(j);
 		return 0;
 	}
-	if (j->kind == JOB_RECONCILE && j->reconcile.step == RECONCILE_SCAN) {
+	if (j->kind == JOB_RECONCILE && reconcile_scans(&j->reconcile)) {
 		sink_wake(s);
 		return -EAGAIN;
 	}

@@ -11,6 +11,7 @@
 
 #include "cache_internal.h"
 #include "limits.h"
+#include "pack.h"
 #include "util.h"
 
 #define CACHE_FILE "cache.db"
@@ -221,6 +222,7 @@ struct cache *cache_close(struct cache *c)
 		(void)sqlite3_finalize(c->st[i]);
 	(void)sqlite3_close(c->db);
 	secret_zero(c->key, sizeof(c->key));
+	pack_free(c->pack);
 	free(c->directory);
 	free(c->error);
 	free(c);
@@ -357,6 +359,7 @@ static int open_file(const char *path, struct cache **ret)
 	int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 
 	*ret = c;
+	c->pack = pack_new(cache_pieces);
 	if (rc != SQLITE_OK)
 		return cache_fail(c, rc), rc;
 	(void)sqlite3_extended_result_codes(c->db, 1);

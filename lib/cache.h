@@ -213,8 +213,10 @@ int cache_forget_some(struct cache *c, int64_t instance);
 /* The row's digest of the element it was listed as. 0, -ENOENT, -EIO. */
 int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct digest *ret);
 
-/* The row of the repository of that name, ASCII case aside. 0, -ENOENT, -EIO. */
-int cache_row_by_name(struct cache *c, int64_t instance, const char *project, const char *name, struct cache_row *ret);
+/* Calls fn for at most CACHE_NAMES_ROWS repositories of the instance, the newest first: those before the id in cursor (INT64_MAX at
+ * first), which moves. 1 when there may be more, 0 at the end, -EIO. */
+int cache_names_some(struct cache *c, int64_t instance, int64_t *cursor,
+		     void (*fn)(void *arg, int64_t id, const char *project, const char *name), void *arg);
 
 /* The row of that service. A repository's own is found by its name, and only while it has the one we gave it. 0, -ENOENT, -EIO. */
 int cache_row_by_service(struct cache *c, int64_t instance, const char *service_id, const char *service_name, struct cache_row *ret);

@@ -30,12 +30,12 @@ enum statement {
 	SQL_FORGET,
 	SQL_COUNTS,
 	SQL_KNOWN,
+	SQL_NAMES,
 	SQL_RAW,
 	SQL_ROW_NEXT,
 	SQL_PROJECT_NEXT,
 	SQL_ROW_BY_SERVICE,
 	SQL_ROW_BY_SERVICE_NAME,
-	SQL_ROW_BY_NAME,
 	SQL_LAST_ID,
 	SQL_MISSING_NEXT,
 	SQL_PARKED_NEXT,
@@ -57,6 +57,7 @@ struct cache {
 	sqlite3 *db;
 	sqlite3_stmt *st[SQL_STATEMENTS];
 	uint8_t key[DIGEST_KEY_LEN];
+	struct pack *pack;	/* of the rows' documents */
 	char *directory;	/* of state; NULL for a copy that has no name any more */
 	struct cache_failure failure;	/* the last one */
 	char *error;		/* in words, made when it is asked for */
@@ -71,6 +72,9 @@ struct cache {
 /* The statements that make each version of the file out of the one before it; the first makes it out of nothing. */
 #define CACHE_VERSION 4
 extern const char *const cache_schemas[CACHE_VERSION];
+
+/* What the document of a row is packed with, besides the row's own texts; see cache_rows.c. */
+extern const char cache_pieces[];
 
 /* The text of a statement. */
 const char *cache_sql(enum statement s);

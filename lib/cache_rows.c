@@ -4,6 +4,7 @@
 
 #include "cache_internal.h"
 #include "limits.h"
+#include "pack.h"
 #include "util.h"
 
 enum { FLAG_DISABLED = 1, FLAG_MAINTENANCE = 2, FLAG_FORK = 4 };
@@ -77,10 +78,62 @@ static int column_repo(sqlite3_stmt *st, int at, struct repo *r)
 	return at;
 }
 
+/* Most of a document is its keys and the texts of the row. To change a word of this is a new version of the cache. */
+const char cache_pieces[] = "\"}},\"description\":\"\",\"display_name\":\"azure-devops-organization\":\"azure-devops-state\":\"missing"
+			    "\"azure-devops-visibility\":\"public\"azure-devops-fork\":\"trueexcluded{\"custom_fields\":{\"git_repo\":{\"link\":\""
+			    "https://dev.azure.com/\",\"name\":\"\"},\"labels\":{\"azure-devops-default-branch\":\"main\",\"azure-devops-fork\":\"false"
+			    "\",\"azure-devops-instance\":\"\",\"azure-devops-project\":\"\",\"azure-devops-project-id\":\"\","
+			    "\"azure-devops-repository-id\":\"\",\"azure-devops-state\":\"active\",\"azure-devops-visibility\":\"private\","
+			    "\"managed-by\":\"adosyncd\"},\"name\":\"";
+
+/* What is known of the document: only columns that no answer of Konnect changes. */
+static struct pack *known(struct cache *c, const struct cache_row *r)
+{
+	char guid[37];
+
+	guid_format(r->repo.guid, guid);
+	pack_begin(c->pack);
+	pack_know(c->pack, guid);
+	pack_know(c->pack, r->repo.name);
+	pack_know(c->pack, r->repo.project_id);
+	pack_know(c->pack, r->repo.project_name);
+	pack_know(c->pack, r->repo.description);
+	pack_know(c->pack, r->repo.visibility);
+	pack_know(c->pack, r->repo.default_branch);
+	pack_know(c->pack, r->repo.web_url);
+	pack_know(c->pack, r->service_name);
+	return c->pack;
+}
+
+/* One that is too long is kept as it is. */
+static void bind_ack(struct cache *c, sqlite3_stmt *st, int at, const struct cache_row *r)
+{
+	const uint8_t *packed;
+	size_t n;
+
+	if (r->ack != NULL && pack_text(known(c, r), r->ack, &packed, &n) == 0)
+		(void)sqlite3_bind_blob(st, at, packed, (int)n, SQLITE_STATIC);
+	else
+		bind_text(st, at, r->ack);
+}
+
+/* The row's texts are read already. 0, or -EBADMSG. */
+static int column_ack(struct cache *c, sqlite3_stmt *st, int at, struct cache_row *r)
+{
+	const void *packed;
+
+	if (sqlite3_column_type(st, at) != SQLITE_BLOB) {
+		r->ack = column_text(st, at);
+		return 0;
+	}
+	packed = sqlite3_column_blob(st, at);
+	return pack_open(known(c, r), packed, (size_t)sqlite3_column_bytes(st, at), &r->ack);
+}
+
 /* 0, -ENOENT, -EIO. */
 static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 {
-	int rc = sqlite3_step(st), at;
+	int rc = sqlite3_step(st), at, e;
 
 	if (rc != SQLITE_ROW) {
 		(void)sqlite3_reset(st);
@@ -94,7 +147,7 @@ static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 	ret->service_name = column_text(st, at++);
 	ret->service_id = column_text(st, at++);
 	ret->mapping_id = column_text(st, at++);
-	ret->ack = column_text(st, at++);
+	e = column_ack(c, st, at++, ret);
 	column_blob16(st, at++, ret->want.b);
 	column_blob16(st, at++, ret->have.b);
 	ret->parked = column_text(st, at++);
@@ -112,7 +165,7 @@ static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 	ret->archived = sqlite3_column_int(st, at++) != 0;
 	ret->remembered = column_text(st, at++);
 	(void)sqlite3_reset(st);
-	if (ret->state <= REPO_REMOVED && ret->kind <= ROW_NAMED && ret->absent <= ABSENT_REMOVED && ret->held <= HELD_EXCLUSION)
+	if (e == 0 && ret->state <= REPO_REMOVED && ret->kind <= ROW_NAMED && ret->absent <= ABSENT_REMOVED && ret->held <= HELD_EXCLUSION)
 		return 0;
 	cache_row_done(ret);
 	cache_blame(c);
@@ -165,18 +218,6 @@ int cache_row_by_service_name(struct cache *c, const char *name, struct cache_ro
 	return read_row(c, st, ret);
 }
 
-int cache_row_by_name(struct cache *c, int64_t instance, const char *project, const char *name, struct cache_row *ret)
-{
-	sqlite3_stmt *st = cache_statement(c, SQL_ROW_BY_NAME);
-
-	if (st == NULL)
-		return -EIO;
-	(void)sqlite3_bind_int64(st, 1, instance);
-	bind_text(st, 2, project);
-	bind_text(st, 3, name);
-	return read_row(c, st, ret);
-}
-
 /* The one number that a statement gives. NULL is one that could not be prepared, to which SQLite binds nothing. 0 or -EIO. */
 static int read_number(struct cache *c, sqlite3_stmt *st, int64_t *ret)
 {
@@ -225,7 +266,7 @@ static int save_by(struct cache *c, enum statement s, const struct cache_row *r)
 	bind_text(st, at++, r->service_name);
 	bind_text(st, at++, r->service_id);
 	bind_text(st, at++, r->mapping_id);
-	bind_text(st, at++, r->ack);
+	bind_ack(c, st, at++, r);
 	bind_digest(st, at++, &r->want);
 	bind_digest(st, at++, &r->have);
 	bind_text(st, at++, r->parked);
@@ -269,7 +310,7 @@ int cache_row_save_answer(struct cache *c, const struct cache_row *r)
 	(void)sqlite3_bind_int64(st, 1, r->id);
 	bind_text(st, 2, r->service_id);
 	bind_text(st, 3, r->mapping_id);
-	bind_text(st, 4, r->ack);
+	bind_ack(c, st, 4, r);
 	bind_digest(st, 5, &r->want);
 	bind_digest(st, 6, &r->have);
 	bind_text(st, 7, r->parked);
@@ -418,6 +459,30 @@ int cache_known_some(struct cache *c, int64_t instance, int64_t *cursor, void (*
 		return cache_fail(c, rc);
 	(void)sqlite3_reset(st);
 	return n == CACHE_SCAN_ROWS ? 1 : 0;
+}
+
+int cache_names_some(struct cache *c, int64_t instance, int64_t *cursor,
+		     void (*fn)(void *arg, int64_t id, const char *project, const char *name), void *arg)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_NAMES);
+	int rc, n = 0;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_int64(st, 2, *cursor);
+	(void)sqlite3_bind_int(st, 3, CACHE_NAMES_ROWS);
+	for (; (rc = sqlite3_step(st)) == SQLITE_ROW; n++) {
+		const unsigned char *project = sqlite3_column_text(st, 1), *name = sqlite3_column_text(st, 2);
+
+		*cursor = sqlite3_column_int64(st, 0);
+		if (project != NULL && name != NULL)
+			fn(arg, *cursor, (const char *)project, (const char *)name);
+	}
+	if (rc != SQLITE_DONE)
+		return cache_fail(c, rc);
+	(void)sqlite3_reset(st);
+	return n == CACHE_NAMES_ROWS ? 1 : 0;
 }
 
 int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16], struct digest *ret)

@@ -50,12 +50,12 @@
 #define UPDATE_COUNTS(counts, of) "UPDATE counts SET " counts " WHERE instance = " of "instance;"
 #define COUNT(F, of) UPDATE_COUNTS(COUNTED(F), of)
 
-/* bytes: two ids, what they acknowledge, and the digests of it */
-#define ROOM "144"
+/* bytes: the ids of a service, a mapping and a resource, two digests, and the document as it is packed */
+#define ROOM "220"
 
 /* All columns of a row but those that have indexes of their own. */
 #define SET_REST \
-	"project_id = ?5, description = ?7, visibility = ?8, default_branch = ?9, web_url = ?10, " \
+	"name = ?4, project_id = ?5, project_name = ?6, description = ?7, visibility = ?8, default_branch = ?9, web_url = ?10, " \
 	"flags = ?11, raw = ?12, state = ?13, missing_since = ?14, ack = ?18, want = ?19, have = ?20, parked = ?21, theirs = ?22, " \
 	"target = ?24, map_want = ?25, map_have = ?26, elsewhere = ?27, approved = ?28, resource_id = ?29, absent = ?30, held = ?31, " \
 	"removed_at = ?32, archived = ?33, remembered = ?34"
@@ -82,11 +82,10 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ", room) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
 			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, "
 			"CASE WHEN ?16 IS NULL AND ?19 IS NOT NULL THEN zeroblob(" ROOM ") END)",
-	[SQL_ROW_UPDATE] = "UPDATE repository SET " SET_REST ", guid = ?3, name = ?4, project_name = ?6, service_name = ?15, service_id = ?16, "
+	[SQL_ROW_UPDATE] = "UPDATE repository SET " SET_REST ", guid = ?3, service_name = ?15, service_id = ?16, "
 			   "mapping_id = ?17, kind = ?23 WHERE id = ?1",
 	/* an index of columns that are set is written, whether they change or not */
-	[SQL_ROW_UPDATE_REST] = "UPDATE repository SET " SET_REST " WHERE id = ?1 AND instance = ?2 AND guid = ?3 AND "
-				"name = ?4 AND project_name = ?6 AND service_name IS ?15 AND "
+	[SQL_ROW_UPDATE_REST] = "UPDATE repository SET " SET_REST " WHERE id = ?1 AND instance = ?2 AND guid = ?3 AND service_name IS ?15 AND "
 				"service_id IS ?16 AND mapping_id IS ?17 AND kind = ?23",
 	/* only what an answer of Konnect changes: an index of other columns is not touched */
 	[SQL_ROW_ANSWERED] = "UPDATE repository SET service_id = ?2, mapping_id = ?3, ack = ?4, want = ?5, have = ?6, parked = ?7, theirs = ?8, "
@@ -104,6 +103,7 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_COUNTS] = "SELECT " COUNTED(NAME) " FROM counts WHERE instance = ?1",
 	[SQL_KNOWN] = "SELECT id, raw, state, absent, held FROM repository WHERE instance = ?1 AND id > ?2 "
 		      "AND kind = 0 ORDER BY id LIMIT ?3",
+	[SQL_NAMES] = "SELECT id, project_name, name FROM repository WHERE instance = ?1 AND id < ?2 AND kind = 0 ORDER BY id DESC LIMIT ?3",
 	[SQL_RAW] = "SELECT raw FROM repository WHERE instance = ?1 AND guid = ?2",
 	[SQL_ROW_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
 	/* a repository that has no service of its own has another target */
@@ -114,8 +114,6 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROW_BY_SERVICE] = "SELECT " ROW " FROM repository WHERE service_id = ?2 AND instance = ?1 AND kind <> 0 UNION ALL "
 			       "SELECT " ROW " FROM repository WHERE service_name = ?3 AND service_id = ?2 AND instance = ?1 "
 			       "ORDER BY kind LIMIT 1",
-	[SQL_ROW_BY_NAME] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND project_name = ?2 COLLATE NOCASE "
-			    "AND name = ?3 COLLATE NOCASE AND kind = 0 ORDER BY absent, id LIMIT 1",
 	[SQL_LAST_ID] = "SELECT coalesce(max(id), 0) FROM repository",
 	[SQL_MISSING_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND " ABSENT_OR_HELD
 			     " AND (state <> 4 OR held <> 0) ORDER BY id LIMIT 1",
@@ -199,14 +197,12 @@ static const char schema_3[] =
 	"PRAGMA user_version = 3;";
 
 /* Pending creations, which may be all rows and held, stand apart from what else is pending: neither is read past to find the other.
- * Konnect may know a repository by its names only, and each resource of its lists is looked for by them. A count is touched by what it
- * counts only: an answer of Konnect changes none of what a listing does. */
+ * A count is touched by what it counts only: an answer of Konnect changes none of what a listing does. */
 static const char schema_4[] =
 	"DROP INDEX pending_rows; DROP TRIGGER row_changed;"
 	"ALTER TABLE repository ADD COLUMN room BLOB;"
 	"CREATE INDEX pending_creations ON repository(instance, id) WHERE " CREATION ";"
 	"CREATE INDEX pending_others ON repository(instance, id) WHERE " OTHER ";"
-	"CREATE INDEX repository_names ON repository(instance, project_name COLLATE NOCASE, name COLLATE NOCASE) WHERE kind = 0;"
 	"CREATE TRIGGER row_listed AFTER UPDATE OF kind, state, absent, held ON repository WHEN old.kind <> new.kind OR "
 	"old.state <> new.state OR old.absent <> new.absent OR old.held <> new.held BEGIN "
 	UPDATE_COUNTS(LISTED_COUNTS(CHANGE) "," STATE_COUNTS(CHANGE), "new.") " END;"

@@ -82,6 +82,11 @@ enum known_mark known_mark(struct known *k, const struct digest *raw)
 	return KNOWN_SEEN;
 }
 
+int64_t known_id(struct known *k, const struct digest *raw)
+{
+	return find(k, raw)->word & ID_MASK;
+}
+
 bool known_is_lost(struct known *k, const struct digest *raw)
 {
 	const struct slot *s = find(k, raw);

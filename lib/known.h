@@ -25,6 +25,9 @@ enum known_mark { KNOWN_ABSENT, KNOWN_SEEN, KNOWN_SEEN_AGAIN };
 /* Marks the element as seen in this listing, and says whether it had been already. */
 enum known_mark known_mark(struct known *k, const struct digest *raw);
 
+/* The id of the element's row; 0 when there is none. */
+int64_t known_id(struct known *k, const struct digest *raw);
+
 /* Whether the last listing had the element and this one, read to its end, has neither it nor another of its repository. */
 bool known_is_lost(struct known *k, const struct digest *raw);
 

@@ -396,3 +396,39 @@ bool konnect_is_ours(const json_t *object, const char *instance)
 	return !konnect_is_foreign(object) && strcmp(konnect_text(labels, LABEL_MANAGED_BY), LABEL_MANAGED_BY_US) == 0 &&
 	       strcmp(konnect_text(labels, LABEL_INSTANCE), instance) == 0;
 }
+
+static char *project_name_of(const json_t *service)
+{
+	const char *label = konnect_text(json_object_get(service, "labels"), LABEL_PROJECT);
+	char *name = document_project_shown(service);
+
+	return name != NULL ? name : xstrdup(*label != '\0' ? label : "?");
+}
+
+static char *text_or_null(const char *s)
+{
+	return *s != '\0' ? xstrdup(s) : NULL;
+}
+
+void konnect_repo(const json_t *service, const uint8_t guid[16], struct repo *ret)
+{
+	const json_t *labels = json_object_get(service, "labels"),
+		     *git_repo = json_object_get(json_object_get(service, "custom_fields"), "git_repo");
+	const char *name = konnect_text(git_repo, "name"), *branch = konnect_text(labels, LABEL_DEFAULT_BRANCH);
+	uint8_t project[16] = { 0 };
+
+	/* anybody may have written the label, and it becomes part of an address: anything but a GUID is no project's */
+	(void)guid_parse(konnect_text(labels, LABEL_PROJECT_ID), project);
+	*ret = (struct repo){
+		.name = xstrdup(*name != '\0' ? name : konnect_text(service, "name")),
+		.project_id = xcalloc(GUID_TEXT_LEN + 1, 1),
+		.project_name = project_name_of(service),
+		.description = text_or_null(konnect_text(service, "description")),
+		.visibility = text_or_null(konnect_text(labels, LABEL_VISIBILITY)),
+		.default_branch = *branch != '\0' ? xasprintf("refs/heads/%s", branch) : NULL,
+		.web_url = text_or_null(konnect_text(git_repo, "link")),
+		.fork = strcmp(konnect_text(labels, LABEL_FORK), "true") == 0,
+	};
+	memcpy(ret->guid, guid, 16);
+	guid_format(project, ret->project_id);
+}

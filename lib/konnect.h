@@ -85,3 +85,7 @@ bool konnect_is_ours(const json_t *object, const char *instance);
 
 /* Whether another tool has marked the object as its own. */
 bool konnect_is_foreign(const json_t *object);
+
+/* What is known of a repository that only its service tells of: enough that its document is the service, but for its state. The
+ * caller releases it with repo_done(). */
+void konnect_repo(const json_t *service, const uint8_t guid[16], struct repo *ret);

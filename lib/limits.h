@@ -74,4 +74,5 @@
 /* The cache is the one blocking call on the loop: a transaction's rows touch a page of each index, and the disk waits for all. */
 #define CACHE_BATCH_ROWS 64	/* written in one transaction */
 #define CACHE_STEP_ROWS 32	/* read and written in one turn of the loop */
+#define CACHE_NAMES_ROWS 500	/* of which two columns are read in one turn */
 #define CACHE_SCAN_ROWS 2000	/* read from an index in one turn */

@@ -5,6 +5,7 @@
 
 #include "document.h"
 #include "limits.h"
+#include "names.h"
 #include "target.h"
 #include "util.h"
 
@@ -24,6 +25,8 @@ int reconcile_init(struct reconcile *r, struct cache *cache, const struct config
 
 void reconcile_done(struct reconcile *r)
 {
+	names_free(r->names);
+	json_decref(r->waiting);
 	free(r->services);
 	free(r->mappings);
 	free(r->confirming);
@@ -67,6 +70,7 @@ bool reconcile_request(const struct reconcile *r, struct konnect_request *ret)
 		id = konnect_encode(r->confirming);
 		ret->path = xasprintf("/v1/resource-mappings/%s", id);
 		return true;
+	case RECONCILE_NAMES:
 	case RECONCILE_SCAN:
 	case RECONCILE_DONE:
 	case RECONCILE_FAILED:
@@ -203,43 +207,6 @@ static int free_name(struct reconcile *r, const char *name, int64_t except_id)
 	return e == -EEXIST ? 0 : e;
 }
 
-static char *project_name_of(const json_t *service)
-{
-	const char *label = konnect_text(json_object_get(service, "labels"), LABEL_PROJECT);
-	char *name = document_project_shown(service);
-
-	return name != NULL ? name : xstrdup(*label != '\0' ? label : "?");
-}
-
-static char *text_or_null(const char *s)
-{
-	return *s != '\0' ? xstrdup(s) : NULL;
-}
-
-/* What is known of a repository that only its service tells of: enough that its document is the service, but for its state. */
-static void repo_of_service(const json_t *service, const uint8_t guid[16], struct repo *ret)
-{
-	const json_t *labels = json_object_get(service, "labels"),
-		     *git_repo = json_object_get(json_object_get(service, "custom_fields"), "git_repo");
-	const char *name = konnect_text(git_repo, "name"), *branch = konnect_text(labels, LABEL_DEFAULT_BRANCH);
-	uint8_t project[16] = { 0 };
-
-	/* anybody may have written the label, and it becomes part of an address: anything but a GUID is no project's */
-	(void)guid_parse(konnect_text(labels, LABEL_PROJECT_ID), project);
-	*ret = (struct repo){
-		.name = xstrdup(*name != '\0' ? name : konnect_text(service, "name")),
-		.project_id = xcalloc(GUID_TEXT_LEN + 1, 1),
-		.project_name = project_name_of(service),
-		.description = text_or_null(konnect_text(service, "description")),
-		.visibility = text_or_null(konnect_text(labels, LABEL_VISIBILITY)),
-		.default_branch = *branch != '\0' ? xasprintf("refs/heads/%s", branch) : NULL,
-		.web_url = text_or_null(konnect_text(git_repo, "link")),
-		.fork = strcmp(konnect_text(labels, LABEL_FORK), "true") == 0,
-	};
-	memcpy(ret->guid, guid, 16);
-	guid_format(project, ret->project_id);
-}
-
 /* A service of ours whose repository the listing has not: it enters as missing. */
 static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[16])
 {
@@ -247,7 +214,7 @@ static int enter(struct reconcile *r, const json_t *service, const uint8_t guid[
 	json_t *doc, *want;
 	int e;
 
-	repo_of_service(service, guid, &row.repo);
+	konnect_repo(service, guid, &row.repo);
 	/* of no element, but no other row's either */
 	row.raw = digest_bytes(cache_key(r->cache), guid, 16);
 	row.service_name = xstrdup(konnect_text(service, "name"));
@@ -355,7 +322,7 @@ static int row_of_resource(struct reconcile *r, const json_t *config, struct cac
 	if (r->instance->resource_keys == NULL || !konnect_resource_identity(config, &who))
 		return -ENOENT;
 	e = who.by_guid ? cache_row_by_guid(r->cache, r->instance->id, who.guid, ret)
-			: cache_row_by_name(r->cache, r->instance->id, who.project, who.repository, ret);
+			: r->names != NULL ? names_find(r->names, who.project, who.repository, ret) : -ENOENT;
 	if (e == 0 && ret->kind != ROW_REPOSITORY) {
 		cache_row_done(ret);
 		e = -ENOENT;
@@ -503,6 +470,26 @@ static bool looks_for_archived(const struct reconcile *r)
 	return r->instance->last_reconcile == 0 && r->config->on_remove != ON_REMOVE_MARK;
 }
 
+/* Whether the list can be looked at now. */
+static bool names_known(struct reconcile *r, const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "data"), *item, *resource;
+	struct konnect_identity who;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		resource = r->step == RECONCILE_MAPPINGS ? json_object_get(item, "resource") : item;
+		if (r->names == NULL && konnect_resource_identity(json_object_get(resource, "config"), &who) && !who.by_guid) {
+			r->names = names_new(r->cache, r->instance->id);
+			r->waiting = json_incref((json_t *)(uintptr_t)answer);
+			r->resume = r->step;
+			r->step = RECONCILE_NAMES;
+			return false;
+		}
+	}
+	return true;
+}
+
 static int page_answer(struct reconcile *r, int status, const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "data"), *item;
@@ -515,6 +502,8 @@ static int page_answer(struct reconcile *r, int status, const json_t *answer)
 		fail(r, xasprintf("Konnect's list was answered with %d: %s", status, konnect_reason(answer, reason, sizeof(reason))));
 		return 0;
 	}
+	if (r->step == RECONCILE_MAPPINGS && !names_known(r, answer))
+		return 0;
 	json_array_foreach(list, i, item)
 		if (e == 0)
 			e = r->step == RECONCILE_SERVICES ? service_seen(r, item) : mapping_seen(r, item);
@@ -606,6 +595,8 @@ static int resources_answer(struct reconcile *r, int status, const json_t *answe
 				  konnect_reason(answer, reason, sizeof(reason))));
 		return 0;
 	}
+	if (!names_known(r, answer))
+		return 0;
 	json_array_foreach(list, i, item)
 		if (e == 0)
 			e = resource_seen(r, item);
@@ -721,12 +712,32 @@ static int nowhere(struct reconcile *r, struct cache_row *row)
 	return e == -EEXIST ? 0 : e;
 }
 
+bool reconcile_scans(const struct reconcile *r)
+{
+	return r->step == RECONCILE_NAMES || r->step == RECONCILE_SCAN;
+}
+
+static int read_names(struct reconcile *r)
+{
+	int e = names_read(r->names);
+
+	if (e != 0)
+		return e < 0 ? e : 0;
+	r->step = r->resume;
+	e = reconcile_answer(r, 200, r->waiting);
+	json_decref(r->waiting);
+	r->waiting = NULL;
+	return e;
+}
+
 /* Stops at a row whose service or mapping was not in the list, which is to be looked at. */
 int reconcile_scan(struct reconcile *r)
 {
 	struct cache_row row = { 0 };
 	int e = 0;
 
+	if (r->step == RECONCILE_NAMES)
+		return read_names(r);
 	free(r->confirming);
 	r->confirming = NULL;
 	r->step = RECONCILE_SCAN;
@@ -766,6 +777,7 @@ int reconcile_answer(struct reconcile *r, int status, const json_t *answer)
 		return confirm_answer(r, status, answer);
 	case RECONCILE_CONFIRM_MAPPING:
 		return confirm_mapping_answer(r, status);
+	case RECONCILE_NAMES:
 	case RECONCILE_SCAN:
 	case RECONCILE_DONE:
 	case RECONCILE_FAILED:

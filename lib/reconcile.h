@@ -17,7 +17,8 @@ enum reconcile_step {
 	RECONCILE_SERVICES,	/* those with our instance's label, page by page */
 	RECONCILE_MAPPINGS,	/* of our integration instance, page by page */
 	RECONCILE_RESOURCES,	/* that Konnect has discovered, if mappings wait for them */
-	RECONCILE_SCAN,		/* no request: call reconcile_scan() */
+	RECONCILE_NAMES,	/* a list has resources that only names tell; it waits until all names are read */
+	RECONCILE_SCAN,
 	RECONCILE_CONFIRM,	/* one service that was not in the list */
 	RECONCILE_CONFIRM_MAPPING,
 	RECONCILE_DONE,
@@ -41,7 +42,9 @@ struct reconcile {
 	int64_t now;
 	reconcile_event_fn on_event;
 	void *arg;
-	enum reconcile_step step;
+	enum reconcile_step step, resume;	/* resume: after RECONCILE_NAMES */
+	struct names *names;	/* NULL until they are needed */
+	json_t *waiting;	/* the list */
 	unsigned page;
 	json_int_t total;	/* the list's own, -1 = not given */
 	size_t seen_elements;
@@ -60,11 +63,15 @@ int reconcile_init(struct reconcile *r, struct cache *cache, const struct config
 		   struct cache_instance *instance, int64_t now, reconcile_event_fn on_event, void *arg);
 void reconcile_done(struct reconcile *r);
 
-/* The next request, or false when the step is RECONCILE_SCAN, RECONCILE_DONE or RECONCILE_FAILED. */
+/* The next request, or false when there is none: reconcile_scans(), or the step is RECONCILE_DONE or RECONCILE_FAILED. */
 bool reconcile_request(const struct reconcile *r, struct konnect_request *ret);
 
 /* Learns from the answer to that request; see converge_answer() for which answers come here. 0, or -EIO of the cache. */
 int reconcile_answer(struct reconcile *r, int status, const json_t *answer);
 
-/* Looks at no more than CACHE_STEP_ROWS rows for what was not in the lists. 0, or -EIO of the cache. */
+/* Whether reconcile_scan() is to be called. */
+bool reconcile_scans(const struct reconcile *r);
+
+/* Looks at a few rows, as many as a turn of the loop has time for: for their names, or for what was not in the lists. 0, or -EIO of
+ * the cache. */
 int reconcile_scan(struct reconcile *r);

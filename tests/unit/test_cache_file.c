@@ -86,7 +86,7 @@ static void expect_counted(const char *was)
 }
 
 #define WAS_3 \
-	"DROP INDEX pending_creations; DROP INDEX pending_others; DROP INDEX repository_names; DROP TRIGGER row_listed; DROP TRIGGER row_pushed;" \
+	"DROP INDEX pending_creations; DROP INDEX pending_others; DROP TRIGGER row_listed; DROP TRIGGER row_pushed;" \
 	"ALTER TABLE repository DROP COLUMN room; CREATE INDEX pending_rows ON repository(instance, id);" \
 	"CREATE TRIGGER row_changed AFTER UPDATE ON repository BEGIN SELECT 1; END; PRAGMA user_version = 3;"
 #define WAS_2 \

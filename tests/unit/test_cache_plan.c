@@ -50,7 +50,7 @@ static void test_index(struct cache *c)
 	expect(c, SQL_PROJECT_NEXT, "USING INDEX project_repositories (instance=? AND project_id=?)");
 	expect(c, SQL_REMOVED_SINCE, "USING INDEX removed_rows (instance=? AND removed_at>?)");
 	expect(c, SQL_HAS_MAPPING, "USING INDEX elsewhere_mapped (instance=? AND mapping_id=?)");
-	expect(c, SQL_ROW_BY_NAME, "USING INDEX repository_names (instance=? AND project_name=? AND name=?)");
+	expect(c, SQL_NAMES, "USING INDEX known_rows (instance=? AND id<?)");
 	expect(c, SQL_ROW_BY_SERVICE, "USING INDEX shared_services (instance=? AND service_id=?)");
 	expect(c, SQL_ROW_UPDATE_REST, "USING INTEGER PRIMARY KEY");
 	expect(c, SQL_KNOWN, "USING COVERING INDEX known_rows (instance=? AND id>?)");
