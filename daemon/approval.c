@@ -55,11 +55,12 @@ static const char *text_or_null(const char *s)
 /* The actions come as they are found. */
 static void begin_answer(struct approval *a)
 {
-	static const char ok[] = "{\"ok\":true", list[] = ",\"actions\":[";
+	static const char ok[] = "{\"ok\":true";
 
 	(void)buf_add(&a->answer, ok, sizeof(ok) - 1);
 	canonical_member(&a->answer, "instance", a->name);
-	(void)buf_add(&a->answer, list, sizeof(list) - 1);
+	canonical_key(&a->answer, "actions");
+	(void)buf_add(&a->answer, "[", 1);
 }
 
 /* Everything is in the answer. */

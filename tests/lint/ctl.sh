@@ -29,12 +29,13 @@ done
 function_of() {
 	sed -n "/^[a-z].*[ *]$2(/,/^}/p" "$1"
 }
-# The keys of the objects that are made: json_object_set_new(o, "key", ...) and json_pack("{...}", "key", ...), "ok" aside,
-# which every answer has, and "error", which every refusal has.
+# The keys of the objects that are made: json_object_set_new(o, "key", ...), json_pack("{...}", "key", ...) and
+# canonical_member(&b, "key", ...), "ok" aside, which every answer has, and "error", which every refusal has.
 keys() {
 	tr '\n' ' ' | sed 's/;/;\n/g' >"$tmp/text"
 	{
 		grep -o 'json_object_set_new([*a-z]*, "[a-z_]*"' "$tmp/text" | sed 's/.*"\(.*\)"/\1/'
+		grep -oE 'canonical_(key|member|number|json)\([^,"]*, "[a-z_]*"' "$tmp/text" | sed 's/.*"\(.*\)"/\1/'
 		grep -o 'json_pack(.*' "$tmp/text" | sed 's/json_pack("[^"]*", */\n@/g' | sed -n 's/^@//p' | grep -oE '(^|, *|\? *)"[a-z_]+" *(,|:)' | grep -o '[a-z_]*'
 	} | grep -vxE 'ok|error' | sort -u
 }
@@ -61,7 +62,7 @@ same "members of repos"
 function_of $c run_sync | keys >"$tmp/code"
 answer sync >"$tmp/page"
 same "members of sync"
-for f in show add_action; do function_of daemon/approval.c $f; done | keys >"$tmp/code"
+for f in begin_answer show add_action; do function_of daemon/approval.c $f; done | keys >"$tmp/code"
 answer plan >"$tmp/page"
 same "members of plan"
 function_of daemon/approval.c let | keys >"$tmp/code"

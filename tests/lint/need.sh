@@ -18,7 +18,7 @@ said() {
 }
 
 # the libraries of tests/install-deps
-libraries=$(sed -n 's/^build="\(.*\)"/\1/p' tests/install-deps | tr ' ' '\n' | grep '^lib.*-dev$' | grep -vx libc6-dev)
+libraries=$(sed -n 's/^build="\(.*\)"/\1/p' tests/install-deps | tr ' ' '\n' | grep -E '^(lib.*|zlib1g)-dev$' | grep -vx libc6-dev)
 said "no library" "$(printf ' %s' $libraries)" PKG_CONFIG_LIBDIR="$tmp" make -j2
 mkdir "$tmp/bin"
 make=$(command -v make)
