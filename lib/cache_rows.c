@@ -105,14 +105,25 @@ static struct pack *known(struct cache *c, const struct cache_row *r)
 	return c->pack;
 }
 
-/* One that is too long is kept as it is. */
-static void bind_ack(struct cache *c, sqlite3_stmt *st, int at, const struct cache_row *r)
-{
-	const uint8_t *packed;
+/* The document as the cache keeps it, borrowed until the next is packed. */
+struct packed {
+	const uint8_t *data;	/* NULL: as it is, when it is too long or there is none */
 	size_t n;
+};
 
-	if (r->ack != NULL && pack_text(known(c, r), r->ack, &packed, &n) == 0)
-		(void)sqlite3_bind_blob(st, at, packed, (int)n, SQLITE_STATIC);
+static struct packed pack_ack(struct cache *c, const struct cache_row *r)
+{
+	struct packed ack = { 0 };
+
+	if (r->ack != NULL && pack_text(known(c, r), r->ack, &ack.data, &ack.n) < 0)
+		ack.data = NULL;
+	return ack;
+}
+
+static void bind_ack(sqlite3_stmt *st, int at, const struct cache_row *r, const struct packed *ack)
+{
+	if (ack->data != NULL)
+		(void)sqlite3_bind_blob(st, at, ack->data, (int)ack->n, SQLITE_STATIC);
 	else
 		bind_text(st, at, r->ack);
 }
@@ -247,7 +258,7 @@ int cache_row_by_id(struct cache *c, int64_t id, struct cache_row *ret)
 	return read_row(c, st, ret);
 }
 
-static int save_by(struct cache *c, enum statement s, const struct cache_row *r)
+static int save_by(struct cache *c, enum statement s, const struct cache_row *r, const struct packed *ack)
 {
 	sqlite3_stmt *st = cache_statement(c, s);
 	int at;
@@ -266,7 +277,7 @@ static int save_by(struct cache *c, enum statement s, const struct cache_row *r)
 	bind_text(st, at++, r->service_name);
 	bind_text(st, at++, r->service_id);
 	bind_text(st, at++, r->mapping_id);
-	bind_ack(c, st, at++, r);
+	bind_ack(st, at++, r, ack);
 	bind_digest(st, at++, &r->want);
 	bind_digest(st, at++, &r->have);
 	bind_text(st, at++, r->parked);
@@ -289,28 +300,30 @@ static int save_by(struct cache *c, enum statement s, const struct cache_row *r)
 
 int cache_row_save(struct cache *c, struct cache_row *r)
 {
+	struct packed ack = pack_ack(c, r);
 	int e;
 
 	if (r->id == 0) {
-		e = save_by(c, SQL_ROW_ADD, r);
+		e = save_by(c, SQL_ROW_ADD, r, &ack);
 		if (e == 0)
 			r->id = sqlite3_last_insert_rowid(c->db);
 		return e;
 	}
-	e = save_by(c, SQL_ROW_UPDATE_REST, r);
-	return e == 0 && sqlite3_changes(c->db) == 0 ? save_by(c, SQL_ROW_UPDATE, r) : e;
+	e = save_by(c, SQL_ROW_UPDATE_REST, r, &ack);
+	return e == 0 && sqlite3_changes(c->db) == 0 ? save_by(c, SQL_ROW_UPDATE, r, &ack) : e;
 }
 
 int cache_row_save_answer(struct cache *c, const struct cache_row *r)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_ROW_ANSWERED);
+	struct packed ack = pack_ack(c, r);
 
 	if (st == NULL)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, r->id);
 	bind_text(st, 2, r->service_id);
 	bind_text(st, 3, r->mapping_id);
-	bind_ack(c, st, 4, r);
+	bind_ack(st, 4, r, &ack);
 	bind_digest(st, 5, &r->want);
 	bind_digest(st, 6, &r->have);
 	bind_text(st, 7, r->parked);

@@ -53,12 +53,12 @@
 /* bytes: the ids of a service, a mapping and a resource, two digests, and the document as it is packed */
 #define ROOM "220"
 
-/* All columns of a row but those that have indexes of their own. */
+/* All columns of a row but those that are in an index whole, where each row has an entry. */
 #define SET_REST \
 	"name = ?4, project_id = ?5, project_name = ?6, description = ?7, visibility = ?8, default_branch = ?9, web_url = ?10, " \
-	"flags = ?11, raw = ?12, state = ?13, missing_since = ?14, ack = ?18, want = ?19, have = ?20, parked = ?21, theirs = ?22, " \
+	"flags = ?11, raw = ?12, state = ?13, missing_since = ?14, service_id = ?16, mapping_id = ?17, ack = ?18, want = ?19, have = ?20, parked = ?21, theirs = ?22, " \
 	"target = ?24, map_want = ?25, map_have = ?26, elsewhere = ?27, approved = ?28, resource_id = ?29, absent = ?30, held = ?31, " \
-	"removed_at = ?32, archived = ?33, remembered = ?34"
+	"removed_at = ?32, archived = ?33, remembered = ?34, room = CASE WHEN ?16 IS NULL THEN room END"
 
 static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -82,11 +82,10 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_ROW_ADD] = "INSERT INTO repository(" ROW ", room) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
 			"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, "
 			"CASE WHEN ?16 IS NULL AND ?19 IS NOT NULL THEN zeroblob(" ROOM ") END)",
-	[SQL_ROW_UPDATE] = "UPDATE repository SET " SET_REST ", guid = ?3, service_name = ?15, service_id = ?16, "
-			   "mapping_id = ?17, kind = ?23 WHERE id = ?1",
+	[SQL_ROW_UPDATE] = "UPDATE repository SET " SET_REST ", guid = ?3, service_name = ?15, kind = ?23 WHERE id = ?1",
 	/* an index of columns that are set is written, whether they change or not */
 	[SQL_ROW_UPDATE_REST] = "UPDATE repository SET " SET_REST " WHERE id = ?1 AND instance = ?2 AND guid = ?3 AND service_name IS ?15 AND "
-				"service_id IS ?16 AND mapping_id IS ?17 AND kind = ?23",
+				"kind = ?23",
 	/* only what an answer of Konnect changes: an index of other columns is not touched */
 	[SQL_ROW_ANSWERED] = "UPDATE repository SET service_id = ?2, mapping_id = ?3, ack = ?4, want = ?5, have = ?6, parked = ?7, theirs = ?8, "
 			     "map_want = ?9, map_have = ?10, approved = ?11, resource_id = ?12, archived = ?13, remembered = ?14, room = NULL "
