@@ -18,11 +18,12 @@ import fleet
 import parts
 from report import Report
 from rig import IN_FLIGHT, Rig
+from turns import turns
 from wire import wire
 
 # in the order in which they are run
 PARTS = {"unchanged": parts.unchanged, "changed": parts.changed, "moved": parts.moved, "first": parts.first, "lost": parts.lost,
-         "growth": fleet.growth, "idle": fleet.idle, "wire": wire}
+         "turns": turns, "growth": fleet.growth, "idle": fleet.idle, "wire": wire}
 
 
 def own_network(argv):

@@ -202,7 +202,7 @@ class Rig:
                 f"https://localhost:{self.azure}/{org}/_apis/git/repositories?api-version=7.1",
                 "--konnect", f"https://localhost:{self.konnect}", "--token", TOKEN, "--in-flight", str(IN_FLIGHT)]
 
-    def configure(self, name, organizations, listen=False, konnect=None):
+    def configure(self, name, organizations, listen=False, konnect=None, create_limit=0):
         """A configuration with its own state directory; listen: serve metrics; konnect: its port. Returns its path."""
         base = self.path(name)
         os.makedirs(os.path.join(base, "state"))
@@ -213,7 +213,7 @@ class Rig:
                 "listen": f"127.0.0.1:{self.metrics}" if listen else "", "log_format": "json"}
         with open(os.path.join(base, "adosyncd.conf"), "w", encoding="utf-8") as file:
             file.write(f'konnect {{\n\turl = "https://localhost:{konnect or self.konnect}"\n\tca_file = "{self.ca}"\n'
-                       f'\trate_per_minute = 10000000\n\tmax_in_flight = {IN_FLIGHT}\n\tcreate_limit = 0\n}}\n')
+                       f'\trate_per_minute = 10000000\n\tmax_in_flight = {IN_FLIGHT}\n\tcreate_limit = {create_limit}\n}}\n')
             file.write("daemon {\n" + "".join(f'\t{key} = "{value}"\n' for key, value in keys.items()) + "}\n")
             file.write(f'defaults {{\n\tca_file = "{self.ca}"\n\tpoll_interval = "1d"\n}}\n')
             for org in organizations:
