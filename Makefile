@@ -240,7 +240,7 @@ deb:
 check-system:
 	@tests/install-deps build
 	@tests/install-deps deb
-	@tests/install-deps busybox cpio debian-archive-keyring e2fsprogs iproute2 lintian mmdebstrap netavark podman python3 python3-yaml \
+	@tests/install-deps busybox catatonit cpio debian-archive-keyring e2fsprogs iproute2 lintian mmdebstrap netavark podman python3 python3-yaml \
 		qemu-system-x86 qemu-utils runc socat systemd-container
 	@tests/install-deps prometheus || echo "prometheus cannot be had here, and its test is skipped"
 	@tests/install-deps chromium-headless-shell || echo "a browser cannot be had here, and its test is skipped"
