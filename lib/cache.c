@@ -365,7 +365,7 @@ static int open_file(const char *path, struct cache **ret)
 	(void)sqlite3_extended_result_codes(c->db, 1);
 	/* exclusive before WAL: no shared memory file is made, so that network volumes work */
 	rc = sql(c, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		    "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
+		    "PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 256; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
 	/* takes the lock now, not at the first write, so that a second daemon is told at its start */
 	if (rc == SQLITE_OK)
 		rc = sql(c, "BEGIN EXCLUSIVE; COMMIT");

@@ -23,7 +23,7 @@ static void expect(struct cache *c, enum statement s, const char *step)
 {
 	_cleanup_free_ char *plan = plan_of(c, s);
 
-	T_OK_MSG(strstr(plan, step) != NULL, plan);
+	T_OK_MSG(strstr(plan, step) != NULL, strstr(plan, step) != NULL ? step : plan);
 }
 
 static void test_no_scan(struct cache *c)
@@ -56,12 +56,27 @@ static void test_index(struct cache *c)
 	expect(c, SQL_KNOWN, "USING COVERING INDEX known_rows (instance=? AND id>?)");
 }
 
+/* What is written is brought into the file in small portions: one is never more than a turn of the loop has time for. */
+static void test_log(struct cache *c)
+{
+	_cleanup_free_ char *path = path_of("cache.db-wal");
+	int64_t a = instance_id(c, "a");
+	struct stat st;
+
+	for (uint32_t n = 1; n <= 8000; n++)
+		(void)add(c, a, n);
+	T_EQ_INT(cache_flush(c), 0);
+	T_OK(stat(path, &st) == 0 && st.st_size > 0);
+	T_OK_MSG(st.st_size < 512 * 4096, "the log is not longer than that, ever");
+}
+
 int main(void)
 {
 	struct cache *c;
 
 	fresh();
 	c = open_cache();
+	test_log(c);
 	test_no_scan(c);
 	test_index(c);
 	cache_close(c);
