@@ -369,7 +369,9 @@ def test_one_that_may_be_there_is_removed(world, work, method, kind):
     world.instance("contoso", pat=False, share_pat=False)
     world.forget_requests()
     assert world.once().code == 0
-    assert world.requests() == {DELETE: 1}
+    # who was told that it is gone may have written that down before it was killed
+    told = kind == "kill_done" and method == "DELETE"
+    assert world.requests() == {DELETE: 1} or (told and world.requests() == {})
     assert shared(world) == []
     world.forget_requests()
     assert world.once().code == 0
