@@ -224,6 +224,7 @@ struct cache *cache_close(struct cache *c)
 	secret_zero(c->key, sizeof(c->key));
 	pack_free(c->pack);
 	free(c->directory);
+	free(c->stage_path);
 	free(c->error);
 	free(c);
 	return NULL;
@@ -360,6 +361,7 @@ static int open_file(const char *path, struct cache **ret)
 
 	*ret = c;
 	c->pack = pack_new(cache_pieces);
+	c->stage_path = xasprintf("%s-stage", path);
 	if (rc != SQLITE_OK)
 		return cache_fail(c, rc), rc;
 	(void)sqlite3_extended_result_codes(c->db, 1);
@@ -490,6 +492,9 @@ static int open_copied(const char *dir, struct cache **ret, char **ret_notice)
 		(void)unlink(wal);
 		rc = open_file(path, ret);
 	}
+	/* while there is a directory for it */
+	if (rc == SQLITE_OK)
+		rc = cache_stage_open(*ret);
 	if (rc == SQLITE_OK)
 		return 0;
 	free(*ret_notice);

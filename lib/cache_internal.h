@@ -42,6 +42,8 @@ enum statement {
 	SQL_STAGE_CLEAR,
 	SQL_STAGE_ADD,
 	SQL_STAGED,
+	SQL_STAGE_PAGES,
+	SQL_STAGE_OTHERS,
 	SQL_TRIAL_WRITE,
 	SQL_TRIAL_CLEAR,
 	SQL_STATEMENTS,
@@ -59,6 +61,9 @@ struct cache {
 	uint8_t key[DIGEST_KEY_LEN];
 	struct pack *pack;	/* of the rows' documents */
 	char *directory;	/* of state; NULL for a copy that has no name any more */
+	char *stage_path;	/* see cache_stage.c */
+	bool has_stage;
+	int64_t n_staged;	/* since it was opened */
 	struct cache_failure failure;	/* the last one */
 	char *error;		/* in words, made when it is asked for */
 	unsigned batch;		/* rows written since the last flush */
@@ -70,7 +75,7 @@ struct cache {
 };
 
 /* The statements that make each version of the file out of the one before it; the first makes it out of nothing. */
-#define CACHE_VERSION 4
+#define CACHE_VERSION 5
 extern const char *const cache_schemas[CACHE_VERSION];
 
 /* What the document of a row is packed with, besides the row's own texts; see cache_rows.c. */
@@ -87,3 +92,20 @@ int cache_write(struct cache *c, sqlite3_stmt *st);
 
 /* Notes the error of the database. -EIO, or -EEXIST for a constraint. */
 int cache_fail(struct cache *c, int rc);
+
+/* The one number that a statement gives; NULL is one that could not be prepared, to which SQLite binds nothing. 0 or -EIO. */
+int cache_read_number(struct cache *c, sqlite3_stmt *st, int64_t *ret);
+
+/* Runs a statement that deletes at most CACHE_STEP_ROWS rows of an instance. 1 when there may be more, 0 at the end, -EIO. */
+int cache_delete_some(struct cache *c, enum statement s, int64_t instance);
+
+/* The listed fields of a repository, from that place on; the place after them. Texts that are bound are borrowed, those that are
+ * read are the caller's. */
+int cache_bind_repo(sqlite3_stmt *st, int at, const struct repo *r);
+int cache_column_repo(sqlite3_stmt *st, int at, struct repo *r);
+
+/* Zeros for what is not a blob of 16 bytes. */
+void cache_column_blob16(sqlite3_stmt *st, int at, uint8_t ret[16]);
+
+/* Makes the file of what is staged, if there is none yet. SQLITE_OK, or the code of the failure, which is noted. */
+int cache_stage_open(struct cache *c);

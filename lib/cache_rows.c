@@ -28,7 +28,7 @@ static void bind_digest(sqlite3_stmt *st, int at, const struct digest *d)
 		(void)sqlite3_bind_blob(st, at, d->b, DIGEST_LEN, SQLITE_STATIC);
 }
 
-static int bind_repo(sqlite3_stmt *st, int at, const struct repo *r)
+int cache_bind_repo(sqlite3_stmt *st, int at, const struct repo *r)
 {
 	(void)sqlite3_bind_blob(st, at++, r->guid, 16, SQLITE_STATIC);
 	bind_text(st, at++, r->name);
@@ -50,7 +50,7 @@ static char *column_text(sqlite3_stmt *st, int at)
 	return s != NULL ? xstrdup((const char *)s) : NULL;
 }
 
-static void column_blob16(sqlite3_stmt *st, int at, uint8_t ret[16])
+void cache_column_blob16(sqlite3_stmt *st, int at, uint8_t ret[16])
 {
 	const void *p = sqlite3_column_blob(st, at);
 
@@ -59,11 +59,11 @@ static void column_blob16(sqlite3_stmt *st, int at, uint8_t ret[16])
 		memcpy(ret, p, 16);
 }
 
-static int column_repo(sqlite3_stmt *st, int at, struct repo *r)
+int cache_column_repo(sqlite3_stmt *st, int at, struct repo *r)
 {
 	int flags;
 
-	column_blob16(st, at++, r->guid);
+	cache_column_blob16(st, at++, r->guid);
 	r->name = column_text(st, at++);
 	r->project_id = column_text(st, at++);
 	r->project_name = column_text(st, at++);
@@ -151,22 +151,22 @@ static int read_row(struct cache *c, sqlite3_stmt *st, struct cache_row *ret)
 		return rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
 	}
 	*ret = (struct cache_row){ .id = sqlite3_column_int64(st, 0), .instance = sqlite3_column_int64(st, 1) };
-	at = column_repo(st, 2, &ret->repo);
-	column_blob16(st, at++, ret->raw.b);
+	at = cache_column_repo(st, 2, &ret->repo);
+	cache_column_blob16(st, at++, ret->raw.b);
 	ret->state = (enum repo_state)sqlite3_column_int(st, at++);
 	ret->missing_since = sqlite3_column_int64(st, at++);
 	ret->service_name = column_text(st, at++);
 	ret->service_id = column_text(st, at++);
 	ret->mapping_id = column_text(st, at++);
 	e = column_ack(c, st, at++, ret);
-	column_blob16(st, at++, ret->want.b);
-	column_blob16(st, at++, ret->have.b);
+	cache_column_blob16(st, at++, ret->want.b);
+	cache_column_blob16(st, at++, ret->have.b);
 	ret->parked = column_text(st, at++);
 	ret->theirs = (unsigned)sqlite3_column_int(st, at++);
 	ret->kind = (enum row_kind)sqlite3_column_int(st, at++);
 	ret->target = sqlite3_column_int64(st, at++);
-	column_blob16(st, at++, ret->map_want.b);
-	column_blob16(st, at++, ret->map_have.b);
+	cache_column_blob16(st, at++, ret->map_want.b);
+	cache_column_blob16(st, at++, ret->map_have.b);
 	ret->elsewhere = sqlite3_column_int(st, at++) != 0;
 	ret->approved = sqlite3_column_int(st, at++) != 0;
 	ret->resource_id = column_text(st, at++);
@@ -229,8 +229,7 @@ int cache_row_by_service_name(struct cache *c, const char *name, struct cache_ro
 	return read_row(c, st, ret);
 }
 
-/* The one number that a statement gives. NULL is one that could not be prepared, to which SQLite binds nothing. 0 or -EIO. */
-static int read_number(struct cache *c, sqlite3_stmt *st, int64_t *ret)
+int cache_read_number(struct cache *c, sqlite3_stmt *st, int64_t *ret)
 {
 	int rc;
 
@@ -245,7 +244,7 @@ static int read_number(struct cache *c, sqlite3_stmt *st, int64_t *ret)
 
 int cache_last_id(struct cache *c, int64_t *ret)
 {
-	return read_number(c, cache_statement(c, SQL_LAST_ID), ret);
+	return cache_read_number(c, cache_statement(c, SQL_LAST_ID), ret);
 }
 
 int cache_row_by_id(struct cache *c, int64_t id, struct cache_row *ret)
@@ -270,7 +269,7 @@ static int save_by(struct cache *c, enum statement s, const struct cache_row *r,
 	else
 		(void)sqlite3_bind_int64(st, 1, r->id);
 	(void)sqlite3_bind_int64(st, 2, r->instance);
-	at = bind_repo(st, 3, &r->repo);
+	at = cache_bind_repo(st, 3, &r->repo);
 	(void)sqlite3_bind_blob(st, at++, r->raw.b, DIGEST_LEN, SQLITE_STATIC);
 	(void)sqlite3_bind_int(st, at++, (int)r->state);
 	(void)sqlite3_bind_int64(st, at++, r->missing_since);
@@ -359,7 +358,7 @@ int cache_removed_since(struct cache *c, int64_t instance, int64_t since, uint32
 
 	(void)sqlite3_bind_int64(st, 1, instance);
 	(void)sqlite3_bind_int64(st, 2, since);
-	e = read_number(c, st, &n);
+	e = cache_read_number(c, st, &n);
 	if (e == 0)
 		*ret = (uint32_t)n;
 	return e;
@@ -380,8 +379,7 @@ bool cache_has_mapping(struct cache *c, int64_t instance, const char *mapping_id
 	return has;
 }
 
-/* Deletes a batch of an instance's rows. 1 when there may be more, 0 at the end, -EIO. */
-static int delete_some(struct cache *c, enum statement s, int64_t instance)
+int cache_delete_some(struct cache *c, enum statement s, int64_t instance)
 {
 	sqlite3_stmt *st = cache_statement(c, s);
 	int e, n;
@@ -403,7 +401,7 @@ static int delete_some(struct cache *c, enum statement s, int64_t instance)
 int cache_forget_some(struct cache *c, int64_t instance)
 {
 	c->edits++;
-	return delete_some(c, SQL_FORGET, instance);
+	return cache_delete_some(c, SQL_FORGET, instance);
 }
 
 int cache_unpark(struct cache *c, int64_t instance)
@@ -465,7 +463,7 @@ int cache_known_some(struct cache *c, int64_t instance, int64_t *cursor, void (*
 					 .held = sqlite3_column_int(st, 4) == HELD_REMOVAL };
 
 		*cursor = k.id;
-		column_blob16(st, 1, k.raw.b);
+		cache_column_blob16(st, 1, k.raw.b);
 		fn(arg, &k);
 	}
 	if (rc != SQLITE_DONE)
@@ -509,7 +507,7 @@ int cache_raw_by_guid(struct cache *c, int64_t instance, const uint8_t guid[16],
 	(void)sqlite3_bind_blob(st, 2, guid, 16, SQLITE_STATIC);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
-		column_blob16(st, 0, ret->b);
+		cache_column_blob16(st, 0, ret->b);
 	(void)sqlite3_reset(st);
 	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
 }
@@ -548,43 +546,4 @@ int cache_parked_next(struct cache *c, int64_t instance, int64_t after_id, struc
 int cache_pending_next(struct cache *c, int64_t instance, int64_t after_id, bool creations, struct cache_row *ret)
 {
 	return row_after(c, creations ? SQL_PENDING_ANY : SQL_PENDING_HELD, instance, after_id, ret);
-}
-
-int cache_stage_clear_some(struct cache *c, int64_t instance)
-{
-	return delete_some(c, SQL_STAGE_CLEAR, instance);
-}
-
-int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw)
-{
-	sqlite3_stmt *st = cache_statement(c, SQL_STAGE_ADD);
-	int at;
-
-	if (st == NULL)
-		return -EIO;
-	(void)sqlite3_bind_int64(st, 1, instance);
-	at = bind_repo(st, 2, r);
-	(void)sqlite3_bind_blob(st, at, raw->b, DIGEST_LEN, SQLITE_STATIC);
-	return cache_write(c, st);
-}
-
-int cache_stage_next(struct cache *c, int64_t instance, int64_t *cursor, struct repo *ret, struct digest *ret_raw)
-{
-	sqlite3_stmt *st = cache_statement(c, SQL_STAGED);
-	int rc, at;
-
-	if (st == NULL)
-		return -EIO;
-	(void)sqlite3_bind_int64(st, 1, instance);
-	(void)sqlite3_bind_int64(st, 2, *cursor);
-	rc = sqlite3_step(st);
-	if (rc != SQLITE_ROW) {
-		(void)sqlite3_reset(st);
-		return rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
-	}
-	*cursor = sqlite3_column_int64(st, 0);
-	at = column_repo(st, 2, ret);
-	column_blob16(st, at, ret_raw->b);
-	(void)sqlite3_reset(st);
-	return 0;
 }

@@ -118,13 +118,14 @@ static const char *const texts[SQL_STATEMENTS] = {
 			     " AND (state <> 4 OR held <> 0) ORDER BY id LIMIT 1",
 	[SQL_PARKED_NEXT] = "SELECT " ROW " FROM repository WHERE instance = ?1 AND id > ?2 AND parked IS NOT NULL "
 			    "ORDER BY id LIMIT 1",
-	[SQL_STAGE_CLEAR] = "DELETE FROM staged WHERE id IN (SELECT id FROM staged WHERE instance = ?1 LIMIT ?2)",
-	[SQL_STAGE_ADD] = "INSERT INTO staged(instance, " LISTED ", raw) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-	/* no instance has the id 0 */
-	[SQL_TRIAL_WRITE] = "INSERT OR REPLACE INTO staged(instance, guid, name, project_id, project_name, flags, raw) "
-			    "VALUES(0, x'', '', '', '', 0, zeroblob(?1))",
-	[SQL_TRIAL_CLEAR] = "DELETE FROM staged WHERE instance = 0",
-	[SQL_STAGED] = "SELECT id, instance, " LISTED ", raw FROM staged WHERE instance = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+	[SQL_STAGE_CLEAR] = "DELETE FROM stage.staged WHERE id IN (SELECT id FROM stage.staged WHERE instance = ?1 LIMIT ?2)",
+	[SQL_STAGE_ADD] = "INSERT INTO stage.staged(instance, place, " LISTED ", raw) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	[SQL_STAGED] = "SELECT place, " LISTED ", raw FROM stage.staged WHERE instance = ?1 AND place > ?2 ORDER BY place LIMIT 1",
+	[SQL_STAGE_PAGES] = "PRAGMA stage.page_count",
+	[SQL_STAGE_OTHERS] = "SELECT EXISTS(SELECT 1 FROM stage.staged WHERE instance < ?1) OR "
+			     "EXISTS(SELECT 1 FROM stage.staged WHERE instance > ?1)",
+	[SQL_TRIAL_WRITE] = "INSERT INTO trial(bytes) VALUES(zeroblob(?1))",
+	[SQL_TRIAL_CLEAR] = "DELETE FROM trial",
 };
 
 /* What waits here is of a poll under way, and nothing anybody would miss. */
@@ -211,7 +212,13 @@ static const char schema_4[] =
 	UPDATE_COUNTS(PUSHED_COUNTS(CHANGE), "new.") " END;"
 	"PRAGMA user_version = 4;";
 
-const char *const cache_schemas[CACHE_VERSION] = { schema_1, schema_2, schema_3, schema_4 };
+/* What is staged has a file of its own. */
+static const char schema_5[] =
+	"DROP TABLE staged;"
+	"CREATE TABLE trial(bytes BLOB NOT NULL);"
+	"PRAGMA user_version = 5;";
+
+const char *const cache_schemas[CACHE_VERSION] = { schema_1, schema_2, schema_3, schema_4, schema_5 };
 
 const char *cache_sql(enum statement s)
 {

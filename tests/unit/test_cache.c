@@ -345,10 +345,11 @@ static void test_staging(void)
 		repo_done(&r);
 	}
 	T_EQ_INT(cache_flush(c), 0);
-	for (uint32_t i = 1; i <= 3; i++) {
+	for (uint32_t i = 256; i <= 768; i += 256) {
 		d = digest_of(c, i);
 		T_EQ_INT(cache_stage_next(c, a, &cursor, &out, &got), 0);
-		T_OK_MSG(memcmp(&d, &got, DIGEST_LEN) == 0 && memcmp(out.guid, &i, sizeof(i)) == 0, "the oldest first");
+		T_OK_MSG(memcmp(&d, &got, DIGEST_LEN) == 0 && memcmp(out.guid, &i, sizeof(i)) == 0,
+			 "by the first byte of the GUID, the oldest first");
 		repo_done(&out);
 	}
 	while (cache_stage_clear_some(c, a) == 1)
@@ -357,6 +358,48 @@ static void test_staging(void)
 	T_EQ_INT(cache_stage_next(c, a, &none, &out, &got), -ENOENT);
 	T_EQ_INT_MSG(cache_stage_next(c, b, &none, &out, &got), 0, "another instance's are left");
 	repo_done(&out);
+	cache_close(c);
+}
+
+/* Stages n repositories of an instance. */
+static void stage(struct cache *c, int64_t instance, uint32_t n)
+{
+	for (uint32_t i = 1; i <= n; i++) {
+		struct digest d = digest_of(c, i);
+		struct repo r = repo_of(i);
+
+		if (cache_stage_add(c, instance, &r, &d) < 0)
+			T_OK_MSG(false, "staged");
+		repo_done(&r);
+	}
+}
+
+/* A long listing goes in one piece, if nobody else's is there. What is staged has no name in the directory. */
+static void test_stage_is_spent(void)
+{
+	struct repo out;
+	struct digest got;
+	struct cache *c;
+	int64_t a, b, none;
+
+	fresh();
+	c = open_cache();
+	a = instance_id(c, "a");
+	b = instance_id(c, "b");
+	stage(c, a, 20000);
+	T_EQ_INT(files("cache.db-stage"), 0);
+	T_EQ_INT_MSG(cache_stage_clear_some(c, a), 0, "at once");
+	none = 0;
+	T_EQ_INT(cache_stage_next(c, a, &none, &out, &got), -ENOENT);
+	stage(c, a, 20000);
+	stage(c, b, 1);
+	T_EQ_INT(cache_stage_clear_some(c, a), 1);
+	none = 0;
+	T_EQ_INT(cache_stage_next(c, b, &none, &out, &got), 0);
+	repo_done(&out);
+	T_EQ_INT_MSG(cache_stage_clear_some(c, b), 0, "only its own");
+	T_EQ_INT(cache_stage_clear_some(c, a), 0);
+	T_EQ_INT(files("cache.db-stage"), 0);
 	cache_close(c);
 }
 
@@ -446,9 +489,7 @@ static void test_trial(void)
 {
 	struct cache *c;
 	struct rlimit old, tight;
-	struct digest raw;
-	struct repo repo;
-	int64_t a, cursor = 0;
+	int64_t a, bytes;
 
 	fresh();
 	c = open_cache();
@@ -465,8 +506,10 @@ static void test_trial(void)
 	(void)fflush(stdout);
 	(void)setrlimit(RLIMIT_FSIZE, &old);
 	T_EQ_INT(cache_trial(c), 0);
+	T_EQ_INT(cache_trial(c), 0);
+	bytes = cache_bytes(c);
 	T_EQ_INT_MSG(cache_trial(c), 0, "and again");
-	T_EQ_INT(cache_stage_next(c, 0, &cursor, &repo, &raw), -ENOENT);
+	T_OK_MSG(cache_bytes(c) <= bytes, "what was written is used again");
 	cache_close(c);
 }
 
@@ -507,6 +550,7 @@ int main(void)
 	test_pending();
 	test_known();
 	test_staging();
+	test_stage_is_spent();
 	test_batches();
 	test_full_disk();
 	test_trial();

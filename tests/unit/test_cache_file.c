@@ -85,6 +85,9 @@ static void expect_counted(const char *was)
 	cache_close(c);
 }
 
+#define WAS_4 \
+	"DROP TABLE trial; CREATE TABLE staged(id INTEGER PRIMARY KEY, instance INTEGER);" \
+	"CREATE INDEX staged_rows ON staged(instance); PRAGMA user_version = 4;"
 #define WAS_3 \
 	"DROP INDEX pending_creations; DROP INDEX pending_others; DROP TRIGGER row_listed; DROP TRIGGER row_pushed;" \
 	"ALTER TABLE repository DROP COLUMN room; CREATE INDEX pending_rows ON repository(instance, id);" \
@@ -100,9 +103,10 @@ static void expect_counted(const char *was)
 static void test_older(void)
 {
 	expect_counted("");
-	expect_counted(WAS_3);
-	expect_counted(WAS_3 WAS_2);
-	expect_counted(WAS_3 WAS_2 WAS_1);
+	expect_counted(WAS_4);
+	expect_counted(WAS_4 WAS_3);
+	expect_counted(WAS_4 WAS_3 WAS_2);
+	expect_counted(WAS_4 WAS_3 WAS_2 WAS_1);
 }
 
 static void test_damaged(void)
@@ -112,12 +116,12 @@ static void test_damaged(void)
 		{ "PRAGMA user_version = -1", "a version that never was" },
 		{ "DROP TABLE meta", "no key" },
 		{ "UPDATE meta SET key = x'00'", "a key of the wrong size" },
-		{ "DROP TABLE staged", "a table is missing" },
-		{ "DROP TABLE staged; CREATE TABLE staged(id INTEGER PRIMARY KEY)", "a table of another make" },
+		{ "DROP TABLE trial", "a table is missing" },
+		{ "DROP TABLE trial; CREATE TABLE trial(id INTEGER PRIMARY KEY)", "a table of another make" },
 		{ "CREATE TRIGGER t AFTER UPDATE ON instance BEGIN UPDATE repository SET want = NULL; END", "a trigger" },
 		{ "DROP TRIGGER row_deleted", "a trigger is missing" },
 		{ "DROP INDEX pending_others", "an index is missing" },
-		{ "ALTER TABLE staged RENAME TO other; CREATE VIEW staged AS SELECT * FROM other", "a view in the place of a table" },
+		{ "ALTER TABLE trial RENAME TO other; CREATE VIEW trial AS SELECT * FROM other", "a view in the place of a table" },
 	};
 	_cleanup_free_ char *noise = xcalloc(8192, 1);
 

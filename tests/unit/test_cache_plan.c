@@ -54,6 +54,7 @@ static void test_index(struct cache *c)
 	expect(c, SQL_ROW_BY_SERVICE, "USING INDEX shared_services (instance=? AND service_id=?)");
 	expect(c, SQL_ROW_UPDATE_REST, "USING INTEGER PRIMARY KEY");
 	expect(c, SQL_KNOWN, "USING COVERING INDEX known_rows (instance=? AND id>?)");
+	expect(c, SQL_STAGED, "USING INDEX staged_rows (instance=? AND place>?)");
 }
 
 /* What is written is brought into the file in small portions: one is never more than a turn of the loop has time for. */
@@ -76,6 +77,7 @@ int main(void)
 
 	fresh();
 	c = open_cache();
+	T_EQ_INT(cache_stage_clear_some(c, 1), 0);
 	test_log(c);
 	test_no_scan(c);
 	test_index(c);

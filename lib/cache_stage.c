@@ -1,0 +1,130 @@
+/* What a listing brings waits here until the listing is complete. Nobody would miss it, so it has a file of its own, which has no name
+ * once it is open, and nobody waits until it is on the disk. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "cache_internal.h"
+#include "limits.h"
+#include "util.h"
+
+/* So many pages are kept for the next listing. */
+#define STAGE_PAGES_KEPT 256
+
+static const char schema[] =
+	"PRAGMA stage.journal_mode = MEMORY; PRAGMA stage.synchronous = OFF; PRAGMA stage.cache_size = -1024;"
+	"CREATE TABLE stage.staged(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, place INTEGER NOT NULL, guid BLOB NOT NULL,"
+	" name TEXT NOT NULL, project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT, visibility TEXT,"
+	" default_branch TEXT, web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL);"
+	"CREATE INDEX stage.staged_rows ON staged(instance, place);";
+
+/* SQLITE_OK, or the code of the failure, which is noted. */
+static int attach(struct cache *c)
+{
+	sqlite3_stmt *st = NULL;
+	bool attached = false;
+	int rc;
+
+	(void)unlink(c->stage_path);
+	errno = 0;
+	rc = sqlite3_prepare_v2(c->db, "ATTACH ?1 AS stage", -1, &st, NULL);
+	if (rc == SQLITE_OK) {
+		(void)sqlite3_bind_text(st, 1, c->stage_path, -1, SQLITE_STATIC);
+		rc = sqlite3_step(st);
+	}
+	(void)sqlite3_finalize(st);
+	if (rc == SQLITE_DONE) {
+		rc = sqlite3_exec(c->db, schema, NULL, NULL, NULL);
+		attached = true;
+	}
+	if (rc != SQLITE_OK)
+		(void)cache_fail(c, rc);
+	if (rc != SQLITE_OK && attached)
+		(void)sqlite3_exec(c->db, "DETACH stage", NULL, NULL, NULL);
+	(void)unlink(c->stage_path);
+	c->has_stage = rc == SQLITE_OK;
+	return rc;
+}
+
+int cache_stage_open(struct cache *c)
+{
+	if (c->has_stage)
+		return SQLITE_OK;
+	/* within a transaction nothing can be attached */
+	if (cache_flush(c) < 0)
+		return SQLITE_IOERR;
+	return attach(c);
+}
+
+/* The number that a statement about an instance gives. 0 or -EIO. */
+static int ask(struct cache *c, enum statement s, int64_t instance, int64_t *ret)
+{
+	sqlite3_stmt *st = cache_statement(c, s);
+
+	if (st != NULL && sqlite3_bind_parameter_count(st) > 0)
+		(void)sqlite3_bind_int64(st, 1, instance);
+	return cache_read_number(c, st, ret);
+}
+
+/* Whether all of it can go in one piece: it has become large, and nobody else has anything in it. 1, 0, -EIO. */
+static int is_spent(struct cache *c, int64_t instance)
+{
+	int64_t pages = 0, others = 0;
+
+	/* a copy has no directory for another file */
+	if (c->directory == NULL || c->whole)
+		return 0;
+	if (ask(c, SQL_STAGE_PAGES, instance, &pages) < 0)
+		return -EIO;
+	if (pages <= STAGE_PAGES_KEPT)
+		return 0;
+	return ask(c, SQL_STAGE_OTHERS, instance, &others) < 0 ? -EIO : others == 0;
+}
+
+int cache_stage_clear_some(struct cache *c, int64_t instance)
+{
+	int r = cache_stage_open(c) == SQLITE_OK ? is_spent(c, instance) : -EIO;
+
+	if (r == 0)
+		return cache_delete_some(c, SQL_STAGE_CLEAR, instance);
+	if (r < 0 || cache_flush(c) < 0)
+		return -EIO;
+	(void)sqlite3_exec(c->db, "DETACH stage", NULL, NULL, NULL);
+	/* whoever needs it next is told if there is no room for another one */
+	(void)attach(c);
+	return 0;
+}
+
+int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw)
+{
+	sqlite3_stmt *st = cache_stage_open(c) == SQLITE_OK ? cache_statement(c, SQL_STAGE_ADD) : NULL;
+	int at;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_int64(st, 2, (int64_t)r->guid[0] << 48 | ++c->n_staged);
+	at = cache_bind_repo(st, 3, r);
+	(void)sqlite3_bind_blob(st, at, raw->b, DIGEST_LEN, SQLITE_STATIC);
+	return cache_write(c, st);
+}
+
+int cache_stage_next(struct cache *c, int64_t instance, int64_t *cursor, struct repo *ret, struct digest *ret_raw)
+{
+	sqlite3_stmt *st = cache_stage_open(c) == SQLITE_OK ? cache_statement(c, SQL_STAGED) : NULL;
+	int rc, at;
+
+	if (st == NULL)
+		return -EIO;
+	(void)sqlite3_bind_int64(st, 1, instance);
+	(void)sqlite3_bind_int64(st, 2, *cursor);
+	rc = sqlite3_step(st);
+	if (rc != SQLITE_ROW) {
+		(void)sqlite3_reset(st);
+		return rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
+	}
+	*cursor = sqlite3_column_int64(st, 0);
+	at = cache_column_repo(st, 1, ret);
+	cache_column_blob16(st, at, ret_raw->b);
+	(void)sqlite3_reset(st);
+	return 0;
+}
