@@ -221,10 +221,10 @@ struct cache *cache_close(struct cache *c)
 	for (size_t i = 0; i < SQL_STATEMENTS; i++)
 		(void)sqlite3_finalize(c->st[i]);
 	(void)sqlite3_close(c->db);
+	cache_stage_close(c);
 	secret_zero(c->key, sizeof(c->key));
 	pack_free(c->pack);
 	free(c->directory);
-	free(c->stage_path);
 	free(c->error);
 	free(c);
 	return NULL;
@@ -361,7 +361,7 @@ static int open_file(const char *path, struct cache **ret)
 
 	*ret = c;
 	c->pack = pack_new(cache_pieces);
-	c->stage_path = xasprintf("%s-stage", path);
+	cache_stage_init(c, path);
 	if (rc != SQLITE_OK)
 		return cache_fail(c, rc), rc;
 	(void)sqlite3_extended_result_codes(c->db, 1);

@@ -61,8 +61,10 @@ struct cache {
 	uint8_t key[DIGEST_KEY_LEN];
 	struct pack *pack;	/* of the rows' documents */
 	char *directory;	/* of state; NULL for a copy that has no name any more */
-	char *stage_path;	/* see cache_stage.c */
+	char *stage_path;	/* see cache_stage.c, as for the next four */
 	bool has_stage;
+	int stage_fd;		/* of its file, or -1 */
+	int spent_fd;		/* of one that was used before, or -1 */
 	int64_t n_staged;	/* since it was opened */
 	struct cache_failure failure;	/* the last one */
 	char *error;		/* in words, made when it is asked for */
@@ -106,6 +108,12 @@ int cache_column_repo(sqlite3_stmt *st, int at, struct repo *r);
 
 /* Zeros for what is not a blob of 16 bytes. */
 void cache_column_blob16(sqlite3_stmt *st, int at, uint8_t ret[16]);
+
+/* The path of the cache's file says where that of what is staged will be. */
+void cache_stage_init(struct cache *c, const char *file);
+
+/* Once the database is closed. */
+void cache_stage_close(struct cache *c);
 
 /* Makes the file of what is staged, if there is none yet. SQLITE_OK, or the code of the failure, which is noted. */
 int cache_stage_open(struct cache *c);

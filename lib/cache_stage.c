@@ -1,6 +1,8 @@
 /* What a listing brings waits here until the listing is complete. Nobody would miss it, so it has a file of its own, which has no name
  * once it is open, and nobody waits until it is on the disk. */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cache_internal.h"
@@ -9,6 +11,12 @@
 
 /* So many pages are kept for the next listing. */
 #define STAGE_PAGES_KEPT 256
+
+/* So much of a file without a name is given back in one turn: the kernel takes its time over a large one. */
+#define STAGE_STEP_BYTES ((off_t)4 << 20)
+
+/* So many rows take as long as one that goes to the disk. */
+#define STAGE_ROWS_A_ROW 8
 
 static const char schema[] =
 	"PRAGMA stage.journal_mode = MEMORY; PRAGMA stage.synchronous = OFF; PRAGMA stage.cache_size = -1024;"
@@ -40,9 +48,44 @@ static int attach(struct cache *c)
 		(void)cache_fail(c, rc);
 	if (rc != SQLITE_OK && attached)
 		(void)sqlite3_exec(c->db, "DETACH stage", NULL, NULL, NULL);
-	(void)unlink(c->stage_path);
 	c->has_stage = rc == SQLITE_OK;
+	/* that it is still there when SQLite has closed it */
+	c->stage_fd = c->has_stage ? open(c->stage_path, O_WRONLY | O_CLOEXEC) : -1;
+	(void)unlink(c->stage_path);
 	return rc;
+}
+
+static int spent_close(struct cache *c)
+{
+	if (c->spent_fd >= 0)
+		(void)close(c->spent_fd);
+	c->spent_fd = -1;
+	return 0;
+}
+
+/* Gives back a part of the file that was used before. 1 when there is more, else 0. */
+static int give_back(struct cache *c)
+{
+	struct stat st;
+
+	if (fstat(c->spent_fd, &st) < 0 || st.st_size <= STAGE_STEP_BYTES ||
+	    ftruncate(c->spent_fd, st.st_size - STAGE_STEP_BYTES) < 0)
+		return spent_close(c);
+	return 1;
+}
+
+void cache_stage_close(struct cache *c)
+{
+	if (c->stage_fd >= 0)
+		(void)close(c->stage_fd);
+	(void)spent_close(c);
+	free(c->stage_path);
+}
+
+void cache_stage_init(struct cache *c, const char *file)
+{
+	c->stage_path = xasprintf("%s-stage", file);
+	c->stage_fd = c->spent_fd = -1;
 }
 
 int cache_stage_open(struct cache *c)
@@ -82,22 +125,26 @@ static int is_spent(struct cache *c, int64_t instance)
 
 int cache_stage_clear_some(struct cache *c, int64_t instance)
 {
-	int r = cache_stage_open(c) == SQLITE_OK ? is_spent(c, instance) : -EIO;
+	int r;
 
+	if (c->spent_fd >= 0)
+		return give_back(c);
+	r = cache_stage_open(c) == SQLITE_OK ? is_spent(c, instance) : -EIO;
 	if (r == 0)
 		return cache_delete_some(c, SQL_STAGE_CLEAR, instance);
 	if (r < 0 || cache_flush(c) < 0)
 		return -EIO;
 	(void)sqlite3_exec(c->db, "DETACH stage", NULL, NULL, NULL);
+	c->spent_fd = c->stage_fd;
 	/* whoever needs it next is told if there is no room for another one */
 	(void)attach(c);
-	return 0;
+	return 1;
 }
 
 int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw)
 {
 	sqlite3_stmt *st = cache_stage_open(c) == SQLITE_OK ? cache_statement(c, SQL_STAGE_ADD) : NULL;
-	int at;
+	int at, e;
 
 	if (st == NULL)
 		return -EIO;
@@ -105,7 +152,10 @@ int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, con
 	(void)sqlite3_bind_int64(st, 2, (int64_t)r->guid[0] << 48 | ++c->n_staged);
 	at = cache_bind_repo(st, 3, r);
 	(void)sqlite3_bind_blob(st, at, raw->b, DIGEST_LEN, SQLITE_STATIC);
-	return cache_write(c, st);
+	e = cache_write(c, st);
+	if (c->batch > 0 && c->n_staged % STAGE_ROWS_A_ROW != 0)
+		c->batch--;
+	return e;
 }
 
 int cache_stage_next(struct cache *c, int64_t instance, int64_t *cursor, struct repo *ret, struct digest *ret_raw)

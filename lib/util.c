@@ -41,9 +41,10 @@ char *xstrdup(const char *s)
 char *xstrndup(const char *s, size_t n)
 {
 	size_t len = strnlen(s, n);
-	char *p = xcalloc(len + 1, 1);
+	char *p = xrealloc(NULL, len + 1, 1);
 
 	memcpy(p, s, len);
+	p[len] = '\0';
 	return p;
 }
 

@@ -22,7 +22,10 @@ def made(rig, report, organizations, repositories):
     """The directory of such listings, and their size."""
     directory = os.path.join(rig.build, "bench", "listings", f"{organizations}x{repositories}")
     report.note(f"listings of {organizations} x {repositories}")
-    return directory, listings.make(directory, organizations, repositories)
+    size = listings.make(directory, organizations, repositories)
+    # the disk is to be quiet
+    os.sync()
+    return directory, size
 
 
 def sort_requests(path, services, mappings):
