@@ -114,13 +114,16 @@ static void client_read_all(struct client *c)
 static bool client_write(struct client *c)
 {
 	for (size_t turn = 0;;) {
+		size_t some;
 		ssize_t n;
 
 		client_fill(c);
 		if (c->sent == c->out.len)
 			break;
+		/* a client that reads meanwhile makes room for as much again */
+		some = TURN_BYTES - turn < c->out.len - c->sent ? TURN_BYTES - turn : c->out.len - c->sent;
 		errno = EAGAIN;
-		n = turn < TURN_BYTES ? send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
+		n = some > 0 ? send(c->fd, c->out.data + c->sent, some, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			(void)loop_fd_watch(c->watch, LOOP_WRITE);
 			return true;
@@ -131,6 +134,8 @@ static bool client_write(struct client *c)
 		}
 		c->sent += (size_t)n;
 		turn += (size_t)n;
+		if (c->out.cap > 2 * STREAM_AHEAD)
+			buf_give_back(&c->out, c->sent);
 		loop_timer_arm(c->idle, CONTROL_IDLE_SEC * 1000);
 		if (c->sent == c->out.len) {
 			client_read_all(c);

@@ -19,6 +19,7 @@
 /* Of the column "discovers". */
 enum { FLAG_DISCOVERS = 1, FLAG_TAKES_CONFIG = 2, FLAG_ASKED = 4, FLAG_UNCONFIGURED = 8 };
 
+#define LOG_PAGES 256	/* so many are brought into the file at once */
 #define TRIAL_BYTES (CACHE_BATCH_ROWS * 4096)	/* a page a row, with its indexes */
 
 /* A full disk is known by SQLite's own code when a write fails, but only by the errno when a sync does. */
@@ -99,12 +100,35 @@ static void roll_back(struct cache *c)
 	c->failure = first;
 }
 
+/* After each commit. */
+static int on_log(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct cache *c = arg;
+
+	(void)db;
+	(void)name;
+	c->log_pages = pages;
+	return SQLITE_OK;
+}
+
+/* Takes what is in the log into the file, when it is much: not in the turn of the commit, which has waited for the disk already. What
+ * cannot be taken now stays in the log. */
+static void shorten_log(struct cache *c)
+{
+	if (c->log_pages < LOG_PAGES)
+		return;
+	(void)sqlite3_wal_checkpoint_v2(c->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	c->log_pages = 0;
+}
+
 int cache_write(struct cache *c, sqlite3_stmt *st)
 {
 	int e = 0;
 
-	if (sqlite3_get_autocommit(c->db) != 0)
+	if (sqlite3_get_autocommit(c->db) != 0) {
+		shorten_log(c);
 		e = run(c, SQL_BEGIN);
+	}
 	if (e == 0)
 		e = exec(c, st);
 	if (e == -EEXIST)
@@ -235,7 +259,7 @@ static int execute(sqlite3 *db, const char *text)
 	return sqlite3_exec(db, text, NULL, NULL, NULL);
 }
 
-static int sql(struct cache *c, const char *text)
+int cache_execute(struct cache *c, const char *text)
 {
 	int rc;
 
@@ -342,11 +366,11 @@ static int migrate(struct cache *c)
 		return SQLITE_NOTADB;
 	}
 	if (version < CACHE_VERSION) {
-		rc = sql(c, "BEGIN IMMEDIATE");
+		rc = cache_execute(c, "BEGIN IMMEDIATE");
 		for (; version < CACHE_VERSION && rc == SQLITE_OK; version++)
-			rc = sql(c, cache_schemas[version]);
+			rc = cache_execute(c, cache_schemas[version]);
 		if (rc == SQLITE_OK)
-			rc = sql(c, "COMMIT");
+			rc = cache_execute(c, "COMMIT");
 		if (rc != SQLITE_OK)
 			return rc;
 	}
@@ -366,11 +390,12 @@ static int open_file(const char *path, struct cache **ret)
 		return cache_fail(c, rc), rc;
 	(void)sqlite3_extended_result_codes(c->db, 1);
 	/* exclusive before WAL: no shared memory file is made, so that network volumes work */
-	rc = sql(c, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		    "PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 256; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
+	rc = cache_execute(c, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		    "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
+	(void)sqlite3_wal_hook(c->db, on_log, c);
 	/* takes the lock now, not at the first write, so that a second daemon is told at its start */
 	if (rc == SQLITE_OK)
-		rc = sql(c, "BEGIN EXCLUSIVE; COMMIT");
+		rc = cache_execute(c, "BEGIN EXCLUSIVE; COMMIT");
 	return rc == SQLITE_OK ? migrate(c) : rc;
 }
 

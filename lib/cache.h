@@ -242,9 +242,10 @@ int cache_parked_next(struct cache *c, int64_t instance, int64_t after_id, struc
 
 /* Staging: new or changed elements of a listing that is not known to be complete yet. stage_clear_some deletes at most
  * CACHE_STEP_ROWS rows: 1 when there may be more, 0 at the end, -EIO. stage_next reads the one after *cursor (zero at first), which
- * moves on, into *ret: 0, -ENOENT, -EIO. */
+ * moves on, into *ret: 0, -ENOENT, -EIO. nth counts those of this listing, from 1: some
+ * thousands come in that order, those after them by their GUIDs. Nothing of it outlasts cache_close(). */
 int cache_stage_clear_some(struct cache *c, int64_t instance);
-int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw);
+int cache_stage_add(struct cache *c, int64_t instance, uint32_t nth, const struct repo *r, const struct digest *raw);
 int cache_stage_next(struct cache *c, int64_t instance, int64_t *cursor, struct repo *ret, struct digest *ret_raw);
 
 /* Bytes on disk, with what is not written back yet; 0 for a copy in memory. */

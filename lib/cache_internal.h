@@ -42,6 +42,8 @@ enum statement {
 	SQL_STAGE_CLEAR,
 	SQL_STAGE_ADD,
 	SQL_STAGED,
+	SQL_STAGE_ATTACH,
+	SQL_STAGE_DETACH,
 	SQL_STAGE_PAGES,
 	SQL_STAGE_OTHERS,
 	SQL_TRIAL_WRITE,
@@ -61,14 +63,14 @@ struct cache {
 	uint8_t key[DIGEST_KEY_LEN];
 	struct pack *pack;	/* of the rows' documents */
 	char *directory;	/* of state; NULL for a copy that has no name any more */
-	char *stage_path;	/* see cache_stage.c, as for the next four */
+	char *stage_path;	/* see cache_stage.c, as for the next three */
 	bool has_stage;
 	int stage_fd;		/* of its file, or -1 */
 	int spent_fd;		/* of one that was used before, or -1 */
-	int64_t n_staged;	/* since it was opened */
 	struct cache_failure failure;	/* the last one */
 	char *error;		/* in words, made when it is asked for */
 	unsigned batch;		/* rows written since the last flush */
+	int log_pages;		/* written since the log was taken into the file */
 	bool whole;		/* the batch does not end by itself */
 	bool damaged;		/* the file has proven so */
 	uint64_t edits;		/* see cache_edits() */
@@ -83,6 +85,9 @@ extern const char *const cache_schemas[CACHE_VERSION];
 /* What the document of a row is packed with, besides the row's own texts; see cache_rows.c. */
 extern const char cache_pieces[];
 
+/* What is staged, in a database of that name. */
+extern const char cache_stage_schema[];
+
 /* The text of a statement. */
 const char *cache_sql(enum statement s);
 
@@ -94,6 +99,9 @@ int cache_write(struct cache *c, sqlite3_stmt *st);
 
 /* Notes the error of the database. -EIO, or -EEXIST for a constraint. */
 int cache_fail(struct cache *c, int rc);
+
+/* Runs statements that nothing is bound to. SQLITE_OK, or the code of the failure, which is noted. */
+int cache_execute(struct cache *c, const char *text);
 
 /* The one number that a statement gives; NULL is one that could not be prepared, to which SQLite binds nothing. 0 or -EIO. */
 int cache_read_number(struct cache *c, sqlite3_stmt *st, int64_t *ret);

@@ -121,6 +121,8 @@ static const char *const texts[SQL_STATEMENTS] = {
 	[SQL_STAGE_CLEAR] = "DELETE FROM stage.staged WHERE id IN (SELECT id FROM stage.staged WHERE instance = ?1 LIMIT ?2)",
 	[SQL_STAGE_ADD] = "INSERT INTO stage.staged(instance, place, " LISTED ", raw) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[SQL_STAGED] = "SELECT place, " LISTED ", raw FROM stage.staged WHERE instance = ?1 AND place > ?2 ORDER BY place LIMIT 1",
+	[SQL_STAGE_ATTACH] = "ATTACH ?1 AS stage",
+	[SQL_STAGE_DETACH] = "DETACH stage",
 	[SQL_STAGE_PAGES] = "PRAGMA stage.page_count",
 	[SQL_STAGE_OTHERS] = "SELECT EXISTS(SELECT 1 FROM stage.staged WHERE instance < ?1) OR "
 			     "EXISTS(SELECT 1 FROM stage.staged WHERE instance > ?1)",
@@ -217,6 +219,13 @@ static const char schema_5[] =
 	"DROP TABLE staged;"
 	"CREATE TABLE trial(bytes BLOB NOT NULL);"
 	"PRAGMA user_version = 5;";
+
+const char cache_stage_schema[] =
+	"PRAGMA stage.journal_mode = MEMORY; PRAGMA stage.synchronous = OFF; PRAGMA stage.cache_size = -1024;"
+	"CREATE TABLE stage.staged(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, place INTEGER NOT NULL, guid BLOB NOT NULL,"
+	" name TEXT NOT NULL, project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT, visibility TEXT,"
+	" default_branch TEXT, web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL);"
+	"CREATE INDEX stage.staged_rows ON staged(instance, place);";
 
 const char *const cache_schemas[CACHE_VERSION] = { schema_1, schema_2, schema_3, schema_4, schema_5 };
 

@@ -15,39 +15,37 @@
 /* So much of a file without a name is given back in one turn: the kernel takes its time over a large one. */
 #define STAGE_STEP_BYTES ((off_t)4 << 20)
 
+/* Of a listing: whose names meet, the first of them is to have the plain one, and so few are soon written in any order. Those after them
+ * come by the first byte of the GUID, so that the index of these is written from its one end to the other, and not all over with each. */
+#define STAGE_IN_ORDER 2000
+
 /* So many rows take as long as one that goes to the disk. */
 #define STAGE_ROWS_A_ROW 8
 
-static const char schema[] =
-	"PRAGMA stage.journal_mode = MEMORY; PRAGMA stage.synchronous = OFF; PRAGMA stage.cache_size = -1024;"
-	"CREATE TABLE stage.staged(id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, place INTEGER NOT NULL, guid BLOB NOT NULL,"
-	" name TEXT NOT NULL, project_id TEXT NOT NULL, project_name TEXT NOT NULL, description TEXT, visibility TEXT,"
-	" default_branch TEXT, web_url TEXT, flags INTEGER NOT NULL, raw BLOB NOT NULL);"
-	"CREATE INDEX stage.staged_rows ON staged(instance, place);";
+static void detach(struct cache *c)
+{
+	sqlite3_stmt *st = cache_statement(c, SQL_STAGE_DETACH);
 
-/* SQLITE_OK, or the code of the failure, which is noted. */
+	(void)sqlite3_step(st);
+	(void)sqlite3_reset(st);
+}
+
 static int attach(struct cache *c)
 {
-	sqlite3_stmt *st = NULL;
-	bool attached = false;
+	sqlite3_stmt *st = cache_statement(c, SQL_STAGE_ATTACH);
 	int rc;
 
 	(void)unlink(c->stage_path);
-	errno = 0;
-	rc = sqlite3_prepare_v2(c->db, "ATTACH ?1 AS stage", -1, &st, NULL);
-	if (rc == SQLITE_OK) {
-		(void)sqlite3_bind_text(st, 1, c->stage_path, -1, SQLITE_STATIC);
-		rc = sqlite3_step(st);
-	}
-	(void)sqlite3_finalize(st);
-	if (rc == SQLITE_DONE) {
-		rc = sqlite3_exec(c->db, schema, NULL, NULL, NULL);
-		attached = true;
-	}
-	if (rc != SQLITE_OK)
+	(void)sqlite3_bind_text(st, 1, c->stage_path, -1, SQLITE_STATIC);
+	rc = sqlite3_step(st);
+	if (rc != SQLITE_DONE)
 		(void)cache_fail(c, rc);
-	if (rc != SQLITE_OK && attached)
-		(void)sqlite3_exec(c->db, "DETACH stage", NULL, NULL, NULL);
+	(void)sqlite3_reset(st);
+	if (rc == SQLITE_DONE) {
+		rc = cache_execute(c, cache_stage_schema);
+		if (rc != SQLITE_OK)
+			detach(c);
+	}
 	c->has_stage = rc == SQLITE_OK;
 	/* that it is still there when SQLite has closed it */
 	c->stage_fd = c->has_stage ? open(c->stage_path, O_WRONLY | O_CLOEXEC) : -1;
@@ -134,26 +132,27 @@ int cache_stage_clear_some(struct cache *c, int64_t instance)
 		return cache_delete_some(c, SQL_STAGE_CLEAR, instance);
 	if (r < 0 || cache_flush(c) < 0)
 		return -EIO;
-	(void)sqlite3_exec(c->db, "DETACH stage", NULL, NULL, NULL);
+	detach(c);
 	c->spent_fd = c->stage_fd;
 	/* whoever needs it next is told if there is no room for another one */
 	(void)attach(c);
 	return 1;
 }
 
-int cache_stage_add(struct cache *c, int64_t instance, const struct repo *r, const struct digest *raw)
+int cache_stage_add(struct cache *c, int64_t instance, uint32_t nth, const struct repo *r, const struct digest *raw)
 {
+	int64_t group = nth <= STAGE_IN_ORDER ? 0 : 1 + r->guid[0];
 	sqlite3_stmt *st = cache_stage_open(c) == SQLITE_OK ? cache_statement(c, SQL_STAGE_ADD) : NULL;
 	int at, e;
 
 	if (st == NULL)
 		return -EIO;
 	(void)sqlite3_bind_int64(st, 1, instance);
-	(void)sqlite3_bind_int64(st, 2, (int64_t)r->guid[0] << 48 | ++c->n_staged);
+	(void)sqlite3_bind_int64(st, 2, group << 32 | nth);
 	at = cache_bind_repo(st, 3, r);
 	(void)sqlite3_bind_blob(st, at, raw->b, DIGEST_LEN, SQLITE_STATIC);
 	e = cache_write(c, st);
-	if (c->batch > 0 && c->n_staged % STAGE_ROWS_A_ROW != 0)
+	if (c->batch > 0 && nth % STAGE_ROWS_A_ROW != 0)
 		c->batch--;
 	return e;
 }

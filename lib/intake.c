@@ -160,7 +160,7 @@ static int on_element(void *arg, const char *p, size_t n)
 	if (((e == 0 && known_mark(i->known, &old) == KNOWN_SEEN_AGAIN) || !guids_add(i->guids, r.guid)) && GUARD("duplicate"))
 		e = twice(i);
 	else if (e == 0 || e == -ENOENT)
-		e = cache_stage_add(i->cache, i->instance->id, &r, &raw);
+		e = cache_stage_add(i->cache, i->instance->id, ++i->n_staged, &r, &raw);
 	if (e == 0)
 		e = weigh_change(i, &r);
 	repo_done(&r);

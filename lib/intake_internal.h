@@ -34,6 +34,7 @@ struct intake {
 	int64_t load_cursor, staged_cursor;
 	struct known *known;
 	struct guids *guids;		/* of what it has not */
+	uint32_t n_staged;		/* of these */
 	size_t n_known;
 	struct listing *listing;
 	const char *error;

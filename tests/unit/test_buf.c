@@ -1,8 +1,11 @@
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "buf.h"
 #include "t.h"
+#include "util.h"
 
 static void test_grows_to_its_maximum(void)
 {
@@ -77,11 +80,39 @@ static void test_bytes(void)
 	buf_done(&b);
 }
 
+/* What is given back is lost, and all behind it is as it was. */
+static void test_give_back(void)
+{
+	static const size_t all = 1 << 20, some = (1 << 19) + 1;
+	char *text = xcalloc(all, 1);
+	struct buf b;
+	bool zeros = true;
+
+	buf_init(&b, all);
+	buf_give_back(&b, 1);
+	memset(text, 'x', all);
+	T_EQ_INT(buf_add(&b, text, all), 0);
+	buf_give_back(&b, all + 1);
+	T_OK_MSG(memcmp(b.data, text, all) == 0, "more than it holds: nothing happens");
+	buf_give_back(&b, some);
+	T_OK(b.gone > some / 2 && b.gone <= some && b.len == all);
+	T_OK(memcmp(b.data + some, text, all - some) == 0);
+	for (size_t i = 0; i < b.gone; i++)
+		zeros = zeros && b.data[i] == '\0';
+	T_OK(zeros);
+	buf_clear(&b);
+	T_EQ_INT(buf_add(&b, text, all), 0);
+	T_OK_MSG(b.gone == 0 && memcmp(b.data, text, all) == 0, "it can be filled again");
+	buf_done(&b);
+	free(text);
+}
+
 int main(void)
 {
 	test_grows_to_its_maximum();
 	test_all_or_some();
 	test_nothing();
 	test_bytes();
+	test_give_back();
 	return t_done();
 }
