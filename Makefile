@@ -109,7 +109,7 @@ $(YEAR_RUN): $(YEAR_SRC:%.c=$(BUILD)/%.o) $(FAKE_OBJ) $(SCENARIO_DAEMON_OBJ) $(B
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libadosync.a
 	$(LINK)
 
-$(BENCH)/floor: $(BENCH)/floor.o $(BENCH)/floor_poll.o $(BENCH)/floor_push.o
+$(BENCH)/floor: $(BENCH)/floor.o $(BENCH)/floor_poll.o $(BENCH)/floor_push.o $(BENCH)/floor_keep.o
 	$(LINK) -lcrypto
 
 $(BENCH)/konnect: $(BENCH)/konnect.o $(BENCH)/catalog.o

@@ -75,6 +75,8 @@ int main(int argc, char **argv)
 			o.ca = argv[i + 1];
 		else if (strcmp(argv[i], "--token") == 0)
 			o.token = argv[i + 1];
+		else if (strcmp(argv[i], "--answers") == 0)
+			o.answers = argv[i + 1];
 		else if (strcmp(argv[i], "--in-flight") == 0)
 			o.in_flight = atoi(argv[i + 1]);
 		else
@@ -93,6 +95,7 @@ int main(int argc, char **argv)
 		command(&o, argv[i]);
 	floor_poll_done();
 	floor_push_done();
+	floor_keep_done();
 	curl_global_cleanup();
 	return 0;
 }

@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IN_FLIGHT_MAX = 100 };
+enum { IN_FLIGHT_MAX = 100, ANSWER_KEPT = 64 };
 
 /* One line of a file: METHOD PATH [BODY]. */
 struct request {
 	CURL *easy;
 	char *line;
 	size_t size;
+	char answer[ANSWER_KEPT];
+	size_t answer_len;
 };
 
 static struct {
@@ -26,9 +28,12 @@ static struct {
 /* The answer is received, and not looked at. */
 static size_t on_answer(char *p, size_t one, size_t n, void *arg)
 {
-	(void)p;
+	struct request *r = arg;
+	size_t some = n < sizeof(r->answer) - r->answer_len ? n : sizeof(r->answer) - r->answer_len;
+
 	(void)one;
-	(void)arg;
+	memcpy(r->answer + r->answer_len, p, some);
+	r->answer_len += some;
 	return n;
 }
 
@@ -65,6 +70,7 @@ static void begin(const struct floor_options *o)
 		(void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 		(void)curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
 		(void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_answer);
+		(void)curl_easy_setopt(e, CURLOPT_WRITEDATA, &push.requests[i]);
 		(void)curl_easy_setopt(e, CURLOPT_PRIVATE, &push.requests[i]);
 	}
 }
@@ -107,6 +113,7 @@ static int answers(const struct floor_options *o, FILE *f, struct floor_count *n
 
 	while ((m = curl_multi_info_read(push.multi, &left)) != NULL) {
 		long status = 0, connections = 0;
+		struct request *answered;
 		char *p = NULL;
 
 		if (m->data.result != CURLE_OK)
@@ -115,10 +122,13 @@ static int answers(const struct floor_options *o, FILE *f, struct floor_count *n
 		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
 		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_NUM_CONNECTS, &connections);
 		(void)curl_multi_remove_handle(push.multi, m->easy_handle);
+		answered = (struct request *)(void *)p;
+		floor_keep(answered->answer, answered->answer_len);
+		answered->answer_len = 0;
 		n->sent++;
 		n->refused += status / 100 != 2;
 		n->connections += connections;
-		if (!next(o, (struct request *)(void *)p, f))
+		if (!next(o, answered, f))
 			fewer++;
 	}
 	return fewer;
@@ -132,6 +142,8 @@ void floor_push(const struct floor_options *o, const char *file, struct floor_co
 	if (f == NULL)
 		floor_fail("%s: %s", file, strerror(errno));
 	begin(o);
+	if (o->answers != NULL)
+		floor_keep_open(o);
 	while (under_way < o->in_flight && next(o, &push.requests[under_way], f))
 		under_way++;
 	while (under_way > 0) {
