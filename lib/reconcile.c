@@ -71,6 +71,7 @@ bool reconcile_request(const struct reconcile *r, struct konnect_request *ret)
 		ret->path = xasprintf("/v1/resource-mappings/%s", id);
 		return true;
 	case RECONCILE_NAMES:
+	case RECONCILE_PAGE:
 	case RECONCILE_SCAN:
 	case RECONCILE_DONE:
 	case RECONCILE_FAILED:
@@ -470,59 +471,60 @@ static bool looks_for_archived(const struct reconcile *r)
 	return r->instance->last_reconcile == 0 && r->config->on_remove != ON_REMOVE_MARK;
 }
 
-/* Whether the list can be looked at now. */
-static bool names_known(struct reconcile *r, const json_t *answer)
+/* Whether only a name tells whose one of these resources is. */
+static bool needs_names(const struct reconcile *r, const json_t *list)
 {
-	const json_t *list = json_object_get(answer, "data"), *item, *resource;
+	const json_t *item, *resource;
 	struct konnect_identity who;
 	size_t i;
 
 	json_array_foreach(list, i, item) {
-		resource = r->step == RECONCILE_MAPPINGS ? json_object_get(item, "resource") : item;
-		if (r->names == NULL && konnect_resource_identity(json_object_get(resource, "config"), &who) && !who.by_guid) {
-			r->names = names_new(r->cache, r->instance->id);
-			r->waiting = json_incref((json_t *)(uintptr_t)answer);
-			r->resume = r->step;
-			r->step = RECONCILE_NAMES;
-			return false;
-		}
+		resource = r->resume == RECONCILE_MAPPINGS ? json_object_get(item, "resource") : item;
+		if (konnect_resource_identity(json_object_get(resource, "config"), &who) && !who.by_guid)
+			return true;
 	}
-	return true;
+	return false;
 }
 
+/* A page of one of the lists: it waits, and is looked at by and by. */
 static int page_answer(struct reconcile *r, int status, const json_t *answer)
 {
-	const json_t *list = json_object_get(answer, "data"), *item;
-	bool last = false;
+	const json_t *list = json_object_get(answer, "data");
 	char reason[MESSAGE_MAX];
-	size_t i;
-	int e = 0;
 
 	if (status != 200 || !json_is_array(list) || json_array_size(list) > KONNECT_PAGE_SIZE) {
-		fail(r, xasprintf("Konnect's list was answered with %d: %s", status, konnect_reason(answer, reason, sizeof(reason))));
+		fail(r, xasprintf("Konnect's %s answered with %d: %s", r->step == RECONCILE_RESOURCES ? "resources were" : "list was", status,
+				  konnect_reason(answer, reason, sizeof(reason))));
 		return 0;
 	}
-	if (r->step == RECONCILE_MAPPINGS && !names_known(r, answer))
-		return 0;
-	json_array_foreach(list, i, item)
-		if (e == 0)
-			e = r->step == RECONCILE_SERVICES ? service_seen(r, item) : mapping_seen(r, item);
-	if (e < 0)
-		return e;
-	if (!page_taken(r, answer, json_array_size(list), &last))
-		return 0;
+	r->waiting = json_incref((json_t *)(uintptr_t)answer);
+	r->at = 0;
+	r->resume = r->step;
+	r->step = RECONCILE_PAGE;
+	if (r->resume != RECONCILE_SERVICES && r->names == NULL && needs_names(r, list)) {
+		r->names = names_new(r->cache, r->instance->id);
+		r->step = RECONCILE_NAMES;
+	}
+	return 0;
+}
+
+/* All of it was looked at. */
+static void page_end(struct reconcile *r)
+{
+	bool last = false;
+
+	if (!page_taken(r, r->waiting, json_array_size(json_object_get(r->waiting, "data")), &last))
+		return;
 	r->page++;
 	if (!last)
-		return 0;
+		return;
 	r->page = 1;
 	r->total = -1;
 	r->seen_elements = 0;
-	if (r->step == RECONCILE_SERVICES) {
+	if (r->step == RECONCILE_SERVICES)
 		r->step = RECONCILE_MAPPINGS;
-		return 0;
-	}
-	r->step = r->instance->discovers || looks_for_archived(r) ? RECONCILE_RESOURCES : RECONCILE_SCAN;
-	return 0;
+	else
+		r->step = r->instance->discovers || looks_for_archived(r) ? RECONCILE_RESOURCES : RECONCILE_SCAN;
 }
 
 /* Whether it changed the row. An archived one is what becomes of the repository when it is back, and no more; until then it
@@ -583,29 +585,38 @@ static int resource_seen(struct reconcile *r, const json_t *resource)
 }
 
 /* Only the cursor is used of what leads to the next page: where to go is ours to say. */
-static int resources_answer(struct reconcile *r, int status, const json_t *answer)
+static void resources_end(struct reconcile *r)
 {
-	const json_t *list = json_object_get(answer, "data"), *item;
-	char reason[MESSAGE_MAX], *next;
-	size_t i;
-	int e = 0;
+	char *next = konnect_next_cursor(r->waiting);
 
-	if (status != 200 || !json_is_array(list) || json_array_size(list) > KONNECT_PAGE_SIZE) {
-		fail(r, xasprintf("Konnect's resources were answered with %d: %s", status,
-				  konnect_reason(answer, reason, sizeof(reason))));
-		return 0;
-	}
-	if (!names_known(r, answer))
-		return 0;
-	json_array_foreach(list, i, item)
-		if (e == 0)
-			e = resource_seen(r, item);
-	next = konnect_next_cursor(answer);
 	/* a cursor that does not move would be a loop */
-	if (next == NULL || json_array_size(list) == 0 || (r->after != NULL && strcmp(next, r->after) == 0))
+	if (next == NULL || json_array_size(json_object_get(r->waiting, "data")) == 0 || (r->after != NULL && strcmp(next, r->after) == 0))
 		r->step = RECONCILE_SCAN;
 	free(r->after);
 	r->after = next;
+}
+
+/* Looks at a part of the page. What fails begins with the page again. */
+static int page_step(struct reconcile *r)
+{
+	const json_t *list = json_object_get(r->waiting, "data");
+	int e = 0;
+
+	for (unsigned n = 0; n < CACHE_STEP_ROWS && r->at < json_array_size(list) && e == 0; n++) {
+		const json_t *item = json_array_get(list, r->at++);
+
+		e = r->resume == RECONCILE_SERVICES ? service_seen(r, item)
+		    : r->resume == RECONCILE_MAPPINGS ? mapping_seen(r, item) : resource_seen(r, item);
+	}
+	if (e == 0 && r->at < json_array_size(list))
+		return 0;
+	r->step = r->resume;
+	if (e == 0 && r->step == RECONCILE_RESOURCES)
+		resources_end(r);
+	else if (e == 0)
+		page_end(r);
+	json_decref(r->waiting);
+	r->waiting = NULL;
 	return e;
 }
 
@@ -714,20 +725,16 @@ static int nowhere(struct reconcile *r, struct cache_row *row)
 
 bool reconcile_scans(const struct reconcile *r)
 {
-	return r->step == RECONCILE_NAMES || r->step == RECONCILE_SCAN;
+	return r->step == RECONCILE_NAMES || r->step == RECONCILE_PAGE || r->step == RECONCILE_SCAN;
 }
 
 static int read_names(struct reconcile *r)
 {
 	int e = names_read(r->names);
 
-	if (e != 0)
-		return e < 0 ? e : 0;
-	r->step = r->resume;
-	e = reconcile_answer(r, 200, r->waiting);
-	json_decref(r->waiting);
-	r->waiting = NULL;
-	return e;
+	if (e == 0)
+		r->step = RECONCILE_PAGE;
+	return e < 0 ? e : 0;
 }
 
 /* Stops at a row whose service or mapping was not in the list, which is to be looked at. */
@@ -738,6 +745,8 @@ int reconcile_scan(struct reconcile *r)
 
 	if (r->step == RECONCILE_NAMES)
 		return read_names(r);
+	if (r->step == RECONCILE_PAGE)
+		return page_step(r);
 	free(r->confirming);
 	r->confirming = NULL;
 	r->step = RECONCILE_SCAN;
@@ -770,14 +779,14 @@ int reconcile_answer(struct reconcile *r, int status, const json_t *answer)
 	switch (r->step) {
 	case RECONCILE_SERVICES:
 	case RECONCILE_MAPPINGS:
-		return page_answer(r, status, answer);
 	case RECONCILE_RESOURCES:
-		return resources_answer(r, status, answer);
+		return page_answer(r, status, answer);
 	case RECONCILE_CONFIRM:
 		return confirm_answer(r, status, answer);
 	case RECONCILE_CONFIRM_MAPPING:
 		return confirm_mapping_answer(r, status);
 	case RECONCILE_NAMES:
+	case RECONCILE_PAGE:
 	case RECONCILE_SCAN:
 	case RECONCILE_DONE:
 	case RECONCILE_FAILED:

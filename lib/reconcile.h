@@ -17,7 +17,8 @@ enum reconcile_step {
 	RECONCILE_SERVICES,	/* those with our instance's label, page by page */
 	RECONCILE_MAPPINGS,	/* of our integration instance, page by page */
 	RECONCILE_RESOURCES,	/* that Konnect has discovered, if mappings wait for them */
-	RECONCILE_NAMES,	/* a list has resources that only names tell; it waits until all names are read */
+	RECONCILE_PAGE,		/* one of these lists is looked at, a part in each turn */
+	RECONCILE_NAMES,	/* it has resources that only names tell; it waits until all names are read */
 	RECONCILE_SCAN,
 	RECONCILE_CONFIRM,	/* one service that was not in the list */
 	RECONCILE_CONFIRM_MAPPING,
@@ -42,9 +43,10 @@ struct reconcile {
 	int64_t now;
 	reconcile_event_fn on_event;
 	void *arg;
-	enum reconcile_step step, resume;	/* resume: after RECONCILE_NAMES */
+	enum reconcile_step step, resume;	/* resume: after RECONCILE_PAGE */
 	struct names *names;	/* NULL until they are needed */
-	json_t *waiting;	/* the list */
+	json_t *waiting;	/* the page that is looked at */
+	size_t at;		/* in it */
 	unsigned page;
 	json_int_t total;	/* the list's own, -1 = not given */
 	size_t seen_elements;
@@ -72,6 +74,6 @@ int reconcile_answer(struct reconcile *r, int status, const json_t *answer);
 /* Whether reconcile_scan() is to be called. */
 bool reconcile_scans(const struct reconcile *r);
 
-/* Looks at a few rows, as many as a turn of the loop has time for: for their names, or for what was not in the lists. 0, or -EIO of
- * the cache. */
+/* Looks at a part of a page or at a few rows, as many as a turn of the loop has time for: for their names, or for what was not in the
+ * lists. 0, or -EIO of the cache. */
 int reconcile_scan(struct reconcile *r);

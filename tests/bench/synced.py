@@ -42,7 +42,7 @@ def sort_requests(path, services, mappings):
 def first_sync(rig, report, at, size):
     """By a daemon that goes on, and recorded."""
     rig.reset()
-    everything = rig.path("first.requests")
+    everything = rig.scratch("first.requests")
     rig.record(everything)
     daemon = Daemon(rig, at["config"])
     done = 0
