@@ -8,7 +8,7 @@ from synced import MIB, ORG, resident_limit, restore, synced
 
 RESIDENT, RESIDENT_FIRST = 32, 64   # MiB up to 100,000 repositories
 # The design wants 1.3x of the floor's pushes; to read the listing and to remember what was answered is nearly all of that.
-FIRST, FIRST_KNOWN, LOST_KNOWN = 1.3, 2.2, 2.0
+FIRST, FIRST_KNOWN, LOST_KNOWN = 1.3, 2.4, 2.0
 CALLBACK_MS = 20
 FEW = 3
 
