@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +53,26 @@ static inline struct cache *open_cache(void)
 	T_NULL(notice);
 	free(notice);
 	return c;
+}
+
+/* From now on no file grows beyond so many bytes. Returns what is to be given to disk_is_as_before(). */
+static inline struct rlimit disk_is_full_at(rlim_t bytes)
+{
+	struct rlimit old, tight;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)getrlimit(RLIMIT_FSIZE, &old);
+	tight = (struct rlimit){ .rlim_cur = bytes, .rlim_max = old.rlim_max };
+	/* what the test has said may be in a file as well */
+	(void)fflush(stdout);
+	(void)setrlimit(RLIMIT_FSIZE, &tight);
+	return old;
+}
+
+static inline void disk_is_as_before(const struct rlimit *old)
+{
+	(void)fflush(stdout);
+	(void)setrlimit(RLIMIT_FSIZE, old);
 }
 
 /* How many files of the directory begin so. */

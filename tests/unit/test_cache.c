@@ -1,8 +1,6 @@
 #include "cache.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "caches.h"
@@ -475,7 +473,7 @@ static void test_batches(void)
 static void test_full_disk(void)
 {
 	struct cache *c;
-	struct rlimit old, tight;
+	struct rlimit old;
 	struct cache_row r;
 	struct cache_counts n;
 	int64_t a;
@@ -486,11 +484,7 @@ static void test_full_disk(void)
 	a = instance_id(c, "a");
 	(void)add(c, a, 1);
 	T_EQ_INT(cache_flush(c), 0);
-	(void)signal(SIGXFSZ, SIG_IGN);
-	(void)getrlimit(RLIMIT_FSIZE, &old);
-	tight = (struct rlimit){ .rlim_cur = 4096, .rlim_max = old.rlim_max };
-	(void)fflush(stdout);
-	(void)setrlimit(RLIMIT_FSIZE, &tight);
+	old = disk_is_full_at(4096);
 	for (uint32_t i = 10; i < 3000 && e == 0; i++) {
 		r = row_of(c, a, i);
 		e = cache_row_save(c, &r);
@@ -498,7 +492,7 @@ static void test_full_disk(void)
 	}
 	if (e == 0)
 		e = cache_flush(c);
-	(void)setrlimit(RLIMIT_FSIZE, &old);
+	disk_is_as_before(&old);
 	T_EQ_INT(e, -EIO);
 	T_OK(strstr(cache_error(c), "cache.db: ") != NULL);
 	T_OK_MSG(strstr(cache_error(c), "File too large") != NULL, cache_error(c));
@@ -516,7 +510,7 @@ static void test_full_disk(void)
 /* Without room for what is staged a listing is refused, and the next one is not. */
 static void test_stage_has_no_room(void)
 {
-	struct rlimit old, tight;
+	struct rlimit old;
 	struct repo r = repo_of(1);
 	struct digest d;
 	struct cache *c;
@@ -527,16 +521,11 @@ static void test_stage_has_no_room(void)
 	a = instance_id(c, "a");
 	d = digest_of(c, 1);
 	T_EQ_INT(cache_flush(c), 0);
-	(void)signal(SIGXFSZ, SIG_IGN);
-	(void)getrlimit(RLIMIT_FSIZE, &old);
-	tight = (struct rlimit){ .rlim_cur = 4096, .rlim_max = old.rlim_max };
-	(void)fflush(stdout);
-	(void)setrlimit(RLIMIT_FSIZE, &tight);
+	old = disk_is_full_at(4096);
 	T_EQ_INT(cache_stage_clear_some(c, a), -EIO);
 	T_EQ_INT(cache_stage_add(c, a, 1, &r, &d), -EIO);
 	T_OK_MSG(!cache_is_damaged(c), "the cache is as good as before");
-	(void)fflush(stdout);
-	(void)setrlimit(RLIMIT_FSIZE, &old);
+	disk_is_as_before(&old);
 	T_EQ_INT(files("cache.db-stage"), 0);
 	T_EQ_INT(cache_stage_clear_some(c, a), 0);
 	T_EQ_INT(cache_stage_add(c, a, 1, &r, &d), 0);
@@ -551,23 +540,18 @@ static void test_stage_has_no_room(void)
 static void test_trial(void)
 {
 	struct cache *c;
-	struct rlimit old, tight;
+	struct rlimit old;
 	int64_t a, bytes;
 
 	fresh();
 	c = open_cache();
 	a = instance_id(c, "a");
 	T_EQ_INT(cache_flush(c), 0);
-	(void)signal(SIGXFSZ, SIG_IGN);
-	(void)getrlimit(RLIMIT_FSIZE, &old);
-	tight = (struct rlimit){ .rlim_cur = (rlim_t)CACHE_BATCH_ROWS * 3072, .rlim_max = old.rlim_max };
-	(void)fflush(stdout);
-	(void)setrlimit(RLIMIT_FSIZE, &tight);
+	old = disk_is_full_at((rlim_t)CACHE_BATCH_ROWS * 3072);
 	T_EQ_INT(cache_trial(c), -EIO);
 	T_EQ_INT_MSG(cache_flush(c), 0, "it is not told again");
 	T_OK_MSG(add(c, a, 1) > 0 && cache_flush(c) == 0, "little has room all the same");
-	(void)fflush(stdout);
-	(void)setrlimit(RLIMIT_FSIZE, &old);
+	disk_is_as_before(&old);
 	for (int i = 0; i < TRIALS; i++)
 		T_EQ_INT(cache_trial(c), 0);
 	bytes = cache_bytes(c);
