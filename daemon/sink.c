@@ -653,7 +653,7 @@ static void on_pump(void *arg)
 		give_up(s);
 	while (s->schedule.state == SINK_READY && s->in_flight + s->unsaved < (unsigned)s->config->konnect.max_in_flight &&
 	       (j = next_job(s)) != NULL) {
-		int64_t ms = bucket_take(&s->bucket, loop_now_ms(s->loop));
+		int64_t ms = job_scans(j) ? 0 : bucket_take(&s->bucket, loop_now_ms(s->loop));
 
 		if (ms > 0) {
 			next = loop_now_ms(s->loop) + ms;

@@ -116,7 +116,10 @@ struct sink {
 /* Whether the configuration has changed since it began: it ends with its next answer, and what is left is begun anew. */
 bool job_is_stale(const struct job *j);
 
-/* Sends the job's next request. 0, or -errno when it cannot be sent now (the sink has been told). */
+/* Whether the job's next turn is work on what it has read, and no request. */
+bool job_scans(const struct job *j);
+
+/* Sends the job's next request, or does a turn of other work. 0, or -errno when nothing can be sent now (the sink has been told). */
 int job_send(struct job *j);
 struct job *job_free(struct job *j);
 

@@ -317,6 +317,11 @@ static bool reconcile_goes_on(struct job *j)
 
 	if (reconcile_scans(r) && reconcile_scan(r) < 0)
 		sink_cache_failed(q->sink);
+	if (r->step == RECONCILE_DONE && cache_flush(q->sink->cache) < 0)
+		sink_cache_failed(q->sink);
+	/* a part of what it has learned is lost: another one begins */
+	if (cache_losses(q->sink->cache) != r->losses)
+		return false;
 	if (r->step == RECONCILE_FAILED) {
 		job_log(j, LOG_WARNING, EVENT_NONE, "Konnect was not compared with the cache, and is later: %s", r->error);
 		q->reconcile = false;
@@ -581,10 +586,16 @@ static bool is_back(const struct job *j)
 	return back;
 }
 
+bool job_scans(const struct job *j)
+{
+	return j->kind == JOB_RECONCILE && j->reconcile.config != NULL && reconcile_scans(&j->reconcile);
+}
+
 int job_send(struct job *j)
 {
 	struct sink *s = j->queue->sink;
 	struct konnect_request q = { 0 };
+	bool scanned = job_scans(j);
 	int r;
 
 	if (job_is_stale(j) || is_back(j)) {
@@ -600,7 +611,8 @@ int job_send(struct job *j)
 		sink_job_done(j);
 		return 0;
 	}
-	if (j->kind == JOB_RECONCILE && reconcile_scans(&j->reconcile)) {
+	/* the request that may follow is another turn's, with a place in the rate of its own */
+	if (scanned) {
 		sink_wake(s);
 		return -EAGAIN;
 	}

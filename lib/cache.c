@@ -51,6 +51,13 @@ int cache_fail(struct cache *c, int rc)
 {
 	note_failure(c, rc, errno);
 	c->damaged = c->damaged || (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
+	/* SQLite has rolled back by itself, as it may even when it cannot read */
+	if (c->began && sqlite3_get_autocommit(c->db) != 0) {
+		c->began = false;
+		c->lost = true;
+		c->losses++;
+		c->batch = 0;
+	}
 	return (rc & 0xff) == SQLITE_CONSTRAINT ? -EEXIST : -EIO;
 }
 
@@ -95,6 +102,7 @@ static void roll_back(struct cache *c)
 {
 	struct cache_failure first = c->failure;
 
+	c->began = false;
 	if (sqlite3_get_autocommit(c->db) == 0)
 		(void)run(c, SQL_ROLLBACK);
 	c->failure = first;
@@ -128,6 +136,7 @@ int cache_write(struct cache *c, sqlite3_stmt *st)
 	if (sqlite3_get_autocommit(c->db) != 0) {
 		shorten_log(c);
 		e = run(c, SQL_BEGIN);
+		c->began = e == 0;
 	}
 	if (e == 0)
 		e = exec(c, st);
@@ -155,7 +164,7 @@ int cache_flush(struct cache *c)
 	}
 	if (c->lost)
 		e = -EIO;
-	c->lost = c->whole = false;
+	c->began = c->lost = c->whole = false;
 	c->batch = 0;
 	return e;
 }

@@ -40,7 +40,8 @@ const char *cache_error(struct cache *c);
 
 /* Writes gather in one transaction, which the first of them begins. It ends here, or by itself when it has
  * CACHE_BATCH_ROWS rows; every state between two writes is a good one, so where it ends does not matter.
- * 0, or -EIO when what was written since the last end is lost (all of it, nothing half). */
+ * 0, or -EIO when what was written since the last end is lost: all of it, nothing half; if it was what is staged that had no room,
+ * the rows may be there all the same. */
 int cache_flush(struct cache *c);
 
 /* How many times what had gathered was lost so far: whoever has rows in a transaction that others may end compares it. */

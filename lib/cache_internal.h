@@ -71,6 +71,7 @@ struct cache {
 	char *error;		/* in words, made when it is asked for */
 	unsigned batch;		/* rows written since the last flush */
 	int log_pages;		/* written since the log was taken into the file */
+	bool began;		/* a transaction */
 	bool whole;		/* the batch does not end by itself */
 	bool damaged;		/* the file has proven so */
 	uint64_t edits;		/* see cache_edits() */

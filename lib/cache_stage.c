@@ -22,17 +22,20 @@
 /* So many rows take as long as one that goes to the disk. */
 #define STAGE_ROWS_A_ROW 8
 
-static void detach(struct cache *c)
+static int detach(struct cache *c)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_STAGE_DETACH);
+	int rc = sqlite3_step(st);
 
-	(void)sqlite3_step(st);
 	(void)sqlite3_reset(st);
+	c->has_stage = c->has_stage && rc != SQLITE_DONE;
+	return rc == SQLITE_DONE ? 0 : -EIO;
 }
 
 static int attach(struct cache *c)
 {
 	sqlite3_stmt *st = cache_statement(c, SQL_STAGE_ATTACH);
+	mode_t old = umask(0077);
 	int rc;
 
 	(void)unlink(c->stage_path);
@@ -44,8 +47,9 @@ static int attach(struct cache *c)
 	if (rc == SQLITE_DONE) {
 		rc = cache_execute(c, cache_stage_schema);
 		if (rc != SQLITE_OK)
-			detach(c);
+			(void)detach(c);
 	}
+	(void)umask(old);
 	c->has_stage = rc == SQLITE_OK;
 	/* that it is still there when SQLite has closed it */
 	c->stage_fd = c->has_stage ? open(c->stage_path, O_WRONLY | O_CLOEXEC) : -1;
@@ -53,30 +57,27 @@ static int attach(struct cache *c)
 	return rc;
 }
 
-static int spent_close(struct cache *c)
+static void close_file(int *fd)
 {
-	if (c->spent_fd >= 0)
-		(void)close(c->spent_fd);
-	c->spent_fd = -1;
-	return 0;
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
 }
 
-/* Gives back a part of the file that was used before. 1 when there is more, else 0. */
-static int give_back(struct cache *c)
+/* Gives back a part of the file that was used before. */
+static void give_back(struct cache *c)
 {
 	struct stat st;
 
 	if (fstat(c->spent_fd, &st) < 0 || st.st_size <= STAGE_STEP_BYTES ||
 	    ftruncate(c->spent_fd, st.st_size - STAGE_STEP_BYTES) < 0)
-		return spent_close(c);
-	return 1;
+		close_file(&c->spent_fd);
 }
 
 void cache_stage_close(struct cache *c)
 {
-	if (c->stage_fd >= 0)
-		(void)close(c->stage_fd);
-	(void)spent_close(c);
+	close_file(&c->stage_fd);
+	close_file(&c->spent_fd);
 	free(c->stage_path);
 }
 
@@ -121,28 +122,53 @@ static int is_spent(struct cache *c, int64_t instance)
 	return ask(c, SQL_STAGE_OTHERS, instance, &others) < 0 ? -EIO : others == 0;
 }
 
+/* What is wrong with this file is no reason to give up the cache: every listing under way fails, and another file takes its place.
+ * damaged: whether the cache was before. -EIO. */
+static int failed(struct cache *c, bool damaged)
+{
+	if (!c->damaged || damaged)
+		return -EIO;
+	c->damaged = false;
+	(void)cache_flush(c);
+	c->losses++;
+	if (detach(c) == 0)
+		close_file(&c->stage_fd);
+	return -EIO;
+}
+
 int cache_stage_clear_some(struct cache *c, int64_t instance)
 {
+	bool damaged = c->damaged;
 	int r;
 
-	if (c->spent_fd >= 0)
-		return give_back(c);
-	r = cache_stage_open(c) == SQLITE_OK ? is_spent(c, instance) : -EIO;
+	if (c->spent_fd >= 0) {
+		/* whoever used it: the instance's own rows are looked at in the next turn */
+		give_back(c);
+		return 1;
+	}
+	if (!c->has_stage)
+		return 0;
+	r = is_spent(c, instance);
 	if (r == 0)
-		return cache_delete_some(c, SQL_STAGE_CLEAR, instance);
-	if (r < 0 || cache_flush(c) < 0)
-		return -EIO;
-	detach(c);
-	c->spent_fd = c->stage_fd;
-	/* whoever needs it next is told if there is no room for another one */
-	(void)attach(c);
-	return 1;
+		r = cache_delete_some(c, SQL_STAGE_CLEAR, instance);
+	else if (r > 0 && (cache_flush(c) < 0 || detach(c) < 0))
+		r = -EIO;
+	if (r < 0)
+		return failed(c, damaged);
+	if (!c->has_stage) {
+		c->spent_fd = c->stage_fd;
+		c->stage_fd = -1;
+		/* whoever needs it next is told if there is no room for another one */
+		(void)attach(c);
+	}
+	return r;
 }
 
 int cache_stage_add(struct cache *c, int64_t instance, uint32_t nth, const struct repo *r, const struct digest *raw)
 {
 	int64_t group = nth <= STAGE_IN_ORDER ? 0 : 1 + r->guid[0];
 	sqlite3_stmt *st = cache_stage_open(c) == SQLITE_OK ? cache_statement(c, SQL_STAGE_ADD) : NULL;
+	bool damaged = c->damaged;
 	int at, e;
 
 	if (st == NULL)
@@ -154,22 +180,28 @@ int cache_stage_add(struct cache *c, int64_t instance, uint32_t nth, const struc
 	e = cache_write(c, st);
 	if (c->batch > 0 && nth % STAGE_ROWS_A_ROW != 0)
 		c->batch--;
-	return e;
+	return e < 0 ? failed(c, damaged) : 0;
 }
 
 int cache_stage_next(struct cache *c, int64_t instance, int64_t *cursor, struct repo *ret, struct digest *ret_raw)
 {
-	sqlite3_stmt *st = cache_stage_open(c) == SQLITE_OK ? cache_statement(c, SQL_STAGED) : NULL;
+	sqlite3_stmt *st = c->has_stage ? cache_statement(c, SQL_STAGED) : NULL;
+	bool damaged = c->damaged;
 	int rc, at;
 
 	if (st == NULL)
-		return -EIO;
+		return c->has_stage ? -EIO : -ENOENT;
 	(void)sqlite3_bind_int64(st, 1, instance);
 	(void)sqlite3_bind_int64(st, 2, *cursor);
 	rc = sqlite3_step(st);
 	if (rc != SQLITE_ROW) {
+		if (rc == SQLITE_DONE) {
+			(void)sqlite3_reset(st);
+			return -ENOENT;
+		}
+		(void)cache_fail(c, rc);
 		(void)sqlite3_reset(st);
-		return rc == SQLITE_DONE ? -ENOENT : cache_fail(c, rc);
+		return failed(c, damaged);
 	}
 	*cursor = sqlite3_column_int64(st, 0);
 	at = cache_column_repo(st, 1, ret);

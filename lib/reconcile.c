@@ -17,7 +17,7 @@ int reconcile_init(struct reconcile *r, struct cache *cache, const struct config
 	if (cache_last_id(cache, &last_id) < 0)
 		return -EIO;
 	*r = (struct reconcile){ .cache = cache, .config = config, .instance = instance, .now = now, .on_event = on_event,
-				 .arg = arg, .page = 1, .total = -1, .last_id = last_id };
+				 .arg = arg, .page = 1, .total = -1, .last_id = last_id, .losses = cache_losses(cache) };
 	r->services = xcalloc((size_t)last_id / 8 + 1, 1);
 	r->mappings = xcalloc((size_t)last_id / 8 + 1, 1);
 	return 0;

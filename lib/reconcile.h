@@ -52,6 +52,7 @@ struct reconcile {
 	size_t seen_elements;
 	uint8_t *services, *mappings;	/* a bit for each row: its service, its mapping was in the list */
 	int64_t last_id;
+	unsigned losses;	/* of the cache, when it began */
 	int64_t cursor;		/* the row that is confirmed */
 	char *confirming;	/* its service, or its mapping */
 	bool is_new;		/* the integration instance, made just now: no mapping can be in it, and none is looked at */

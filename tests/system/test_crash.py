@@ -162,6 +162,28 @@ def test_no_space_at_a_point(world, how):
         life.agree(f"{how} {at}")
 
 
+@pytest.mark.waits
+def test_no_space_while_all_is_adopted(world):
+    """A commit that fails takes what was learned of Konnect with it: it is read again, and nothing that is there is made again."""
+    life = crash.Life(world)
+    world.synced(count=150)
+
+    def adopted(at, how):
+        for name in os.listdir(world.state):
+            if name.startswith("cache.db"):
+                os.unlink(os.path.join(world.state, name))
+        world.forget_requests()
+        return world.once(env=life.environment(at, how), seconds=120)
+
+    assert adopted(0, "none").code == 0
+    size = life.file_calls()
+    for at in range(1, size + 1, max(1, size // (200 if EVERYTHING else 8))):
+        result = adopted(at, "enospc")
+        assert result.code in (0, 1, 75), result
+        assert world.once().code == 0
+        assert not [key for key in world.requests() if key.startswith("POST")], f"{at} of {size}: {world.requests()}"
+
+
 @contextlib.contextmanager
 def small_disk(world, life):
     """(environment, fill, free): a small file system for the state directory where we may mount one, else the shim."""

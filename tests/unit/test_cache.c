@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/wait.h>
 
+#include "cache_internal.h"
 #include "caches.h"
 #include "limits.h"
 
@@ -426,6 +427,16 @@ static void test_stage_is_spent(void)
 	none = 0;
 	T_EQ_INT_MSG(cache_stage_next(c, b, &none, &out, &got), 0, "what comes meanwhile is not in the file that goes");
 	repo_done(&out);
+	while (cache_stage_clear_some(c, b) == 1)
+		;
+	/* a file that goes is not the caller's rows */
+	stage(c, a, 40000);
+	T_EQ_INT(cache_stage_clear_some(c, a), 1);
+	stage(c, b, 1);
+	while (cache_stage_clear_some(c, b) == 1)
+		;
+	none = 0;
+	T_EQ_INT_MSG(cache_stage_next(c, b, &none, &out, &got), -ENOENT, "zero says that they are gone");
 	T_EQ_INT(files("cache.db-stage"), 0);
 	cache_close(c);
 }
@@ -507,6 +518,39 @@ static void test_full_disk(void)
 	cache_close(c);
 }
 
+/* Damage in the file of what is staged costs the listings under way, and not the cache. */
+static void test_stage_is_damaged(void)
+{
+	_cleanup_free_ char *noise = xcalloc(1 << 20, 1), *file = NULL;
+	unsigned losses;
+	struct digest got;
+	struct repo out;
+	struct cache *c;
+	int64_t a, none = 0;
+	int fd;
+
+	memset(noise, 0x55, 1 << 20);
+	fresh();
+	c = open_cache();
+	a = instance_id(c, "a");
+	stage(c, a, 20000);
+	T_EQ_INT(cache_flush(c), 0);
+	losses = cache_losses(c);
+	file = xasprintf("/proc/self/fd/%d", c->stage_fd);
+	fd = open(file, O_WRONLY | O_CLOEXEC);
+	T_OK(fd >= 0 && pwrite(fd, noise, 1 << 20, 4096) == 1 << 20);
+	(void)close(fd);
+	while ((fd = cache_stage_next(c, a, &none, &out, &got)) == 0)
+		repo_done(&out);
+	T_EQ_INT(fd, -EIO);
+	T_OK(!cache_is_damaged(c) && cache_losses(c) != losses);
+	stage(c, a, 10);
+	none = 0;
+	T_EQ_INT_MSG(cache_stage_next(c, a, &none, &out, &got), 0, "the next listing has another file");
+	repo_done(&out);
+	cache_close(c);
+}
+
 /* Without room for what is staged a listing is refused, and the next one is not. */
 static void test_stage_has_no_room(void)
 {
@@ -522,7 +566,7 @@ static void test_stage_has_no_room(void)
 	d = digest_of(c, 1);
 	T_EQ_INT(cache_flush(c), 0);
 	old = disk_is_full_at(4096);
-	T_EQ_INT(cache_stage_clear_some(c, a), -EIO);
+	T_EQ_INT_MSG(cache_stage_clear_some(c, a), 0, "nothing is there");
 	T_EQ_INT(cache_stage_add(c, a, 1, &r, &d), -EIO);
 	T_OK_MSG(!cache_is_damaged(c), "the cache is as good as before");
 	disk_is_as_before(&old);
@@ -601,6 +645,7 @@ int main(void)
 	test_stage_is_spent();
 	test_batches();
 	test_full_disk();
+	test_stage_is_damaged();
 	test_stage_has_no_room();
 	test_trial();
 	test_locked();
